@@ -1,0 +1,262 @@
+"""Settings: what changes an answer (``Settings``, hashed into the result) apart from how it runs (``Execution``).
+
+Every setting carries its unit in its name, its source in its comment, and may be set by ``--config FILE.toml``
+or ``--set group.name=value``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import sys
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from palsy_cli.errors import ConfigError
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Profile = Literal["clinical", "paper"]
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """Detection, tracking and frame quality."""
+
+    #: The RetinaFace that comes along, or the package of that name (extra `retina-face`).
+    detector: Literal["own", "retina-face"] = "own"
+    #: Longest side in pixels of the picture that the detector sees.
+    detect_side_px: int = 320
+    #: Detections below this confidence are dropped (0..1).
+    min_confidence: float = 0.6
+    #: Overlap (IoU) above which two detections are one face.
+    nms_iou: float = 0.4
+    #: Smallest usable distance between the eyes in pixels of the video.
+    min_eye_distance_px: float = 24.0
+    #: Largest usable turn: |nose offset from the eyes' midline| / eye distance (0 = frontal).
+    max_turn: float = 0.45
+    #: Smallest usable sharpness: variance of the Laplacian of the face at 96 px (grey 0-255).
+    min_sharpness: float = 12.0
+    #: Part of the face box that may lie outside the picture (0..1).
+    max_cut_off: float = 0.15
+    #: Standard deviation in seconds of the Gaussian that smooths the five points.
+    smooth_s: float = 0.06
+
+
+@dataclass(frozen=True)
+class LandmarkSettings:
+    """The 68 points."""
+
+    #: Responses averaged per heat map (AFLFP: 25).
+    top_k: int = 25
+    #: Weigh them by their response (ours); False is AFLFP's plain mean.
+    weighted: bool = True
+    #: Average with the mirrored picture, so that left and right are treated alike.
+    flip_average: bool = True
+
+
+@dataclass(frozen=True)
+class KeyframeSettings:
+    """Frames that differ (DEM, preprocessing)."""
+
+    #: Keep a frame when its mean grey difference (0-255, 48x48) to the last kept one exceeds this.
+    threshold: float = 3.0
+    #: Upper bound of kept frames; beyond it the threshold is raised until they fit.
+    max_keyframes: int = 64
+
+
+@dataclass(frozen=True)
+class ActionUnitSettings:
+    """Intensities by the difference ensemble (DEM)."""
+
+    #: Helper frames for each frame (the paper's choice is 2; 0 is the single-frame network alone).
+    helpers: int = 2
+    #: ``expectation`` over the classes or ``argmax`` (DEM leaves it open).
+    decode: Literal["expectation", "argmax"] = "expectation"
+    #: Refer each half to the patient's own resting keyframes.
+    rest_reference: bool = True
+    #: Average f(dF) and -f(-dF) (ours).
+    antisymmetric: bool = True
+
+
+@dataclass(frozen=True)
+class SymptomSettings:
+    """Weakness and synkinesis (DEM)."""
+
+    #: An AU is active above this intensity (0..5).
+    active_threshold: float = 0.5
+    #: No side is named when the relative regional asymmetry is at most this (E19).
+    dead_zone_relative: float = 0.18
+    #: ... or the absolute one is below this (intensity steps, E19).
+    dead_zone_absolute: float = 0.25
+    #: |D| above this flags a pair.
+    synkinesis_threshold: float = 0.3
+    #: Trigger frames that a cell needs.
+    min_support: int = 5
+    #: Mean intensity by which the flagged side must exceed the other (condition b).
+    min_excess: float = 0.5
+    #: Do not flag a pair whose trigger is itself stronger on the flagged side by more than that: the other side
+    #: is weak.
+    weakness_guard: bool = True
+    #: Test pairs with the extra channels 43 and 18 as well (clinical pairs).
+    extra_channels: bool = True
+    #: Eye region: AU6 with closure; ``False`` is the paper's AU5 + AU6 (E20).
+    clinical_eye_region: bool = True
+    #: Name no side inside the dead zone; ``False`` is the paper's sign test (E19).
+    dead_zone: bool = True
+
+
+@dataclass(frozen=True)
+class GradeSettings:
+    """Severity and House-Brackmann."""
+
+    #: Keyframes of strongest movement that are graded.
+    peak_frames: int = 8
+    #: Average with the mirrored picture.
+    flip_average: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that changes an answer."""
+
+    profile: Profile = "clinical"
+    seed: int = 0
+    face: FaceSettings = field(default_factory=FaceSettings)
+    landmarks: LandmarkSettings = field(default_factory=LandmarkSettings)
+    keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
+    action_units: ActionUnitSettings = field(default_factory=ActionUnitSettings)
+    symptoms: SymptomSettings = field(default_factory=SymptomSettings)
+    grades: GradeSettings = field(default_factory=GradeSettings)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all values, in hex."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; never part of the fingerprint."""
+
+    device: str = "auto"
+    models_dir: Path | None = None
+    batch_size: int = 16
+    include_images: bool = False
+
+
+#: What profile ``paper`` changes: the published text taken literally.
+PAPER_OVERRIDES: dict[str, object] = {
+    "landmarks.weighted": False,
+    "action_units.rest_reference": False,
+    "action_units.decode": "argmax",
+    "action_units.antisymmetric": False,
+    "symptoms.extra_channels": False,
+    "symptoms.clinical_eye_region": False,
+    "symptoms.dead_zone": False,
+    "symptoms.weakness_guard": False,
+}
+
+
+def load_settings(
+    *,
+    profile: Profile | None = None,
+    config_file: Path | None = None,
+    overrides: Iterable[str] = (),
+) -> Settings:
+    """Merge profile, file and ``group.name=value`` overrides, later ones winning.
+
+    Raises:
+        ConfigError: unknown key (with the nearest known one), wrong type, unreadable file.
+    """
+    from_file = flatten(read_toml(config_file)) if config_file is not None else {}
+    from_flags = dict(parse_override(item) for item in overrides)
+    chosen = profile or from_flags.get("profile") or from_file.get("profile") or "clinical"
+    values: dict[str, object] = {}
+    if chosen == "paper":
+        values |= PAPER_OVERRIDES
+    values |= from_file
+    values |= from_flags
+    values["profile"] = chosen
+    return apply_values(Settings(), values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises ConfigError when it cannot be read."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML ({error}); check the file named by --config") from error
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """``{"face": {"seed": 1}}`` becomes ``{"face.seed": 1}``."""
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def parse_override(text: str) -> tuple[str, object]:
+    """``"keyframes.threshold=2.5"`` becomes ``("keyframes.threshold", 2.5)``; bare words stay strings."""
+    key, equals, raw = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text!r}: write KEY=VALUE, for example keyframes.threshold=2.5")
+    try:
+        return key.strip(), json.loads(raw)
+    except json.JSONDecodeError:
+        return key.strip(), raw.strip()
+
+
+def setting_types() -> dict[str, Any]:
+    """Every setting's full name and its type."""
+    known: dict[str, Any] = {}
+    for name, kind in typing.get_type_hints(Settings).items():
+        if dataclasses.is_dataclass(kind):
+            known |= {f"{name}.{inner}": hint for inner, hint in typing.get_type_hints(kind).items()}
+        else:
+            known[name] = kind
+    return known
+
+
+def apply_values(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """Return ``settings`` with the named values replaced; raises ConfigError as ``load_settings`` does."""
+    known = setting_types()
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"unknown setting {key!r}{hint}")
+        checked = check_type(key, value, known[key])
+        group, dot, name = key.partition(".")
+        if dot:
+            inner = dataclasses.replace(getattr(settings, group), **{name: checked})
+            settings = dataclasses.replace(settings, **{group: inner})
+        else:
+            settings = dataclasses.replace(settings, **{group: checked})
+    return settings
+
+
+def check_type(key: str, value: object, kind: Any) -> Any:
+    """Return ``value`` in the setting's type; raises ConfigError when it does not fit."""
+    if typing.get_origin(kind) is Literal:
+        if value in typing.get_args(kind):
+            return value
+        raise ConfigError(f"{key}: {value!r} is not one of {', '.join(map(str, typing.get_args(kind)))}")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{key}: expected {kind.__name__}, got {value!r}")
+    if kind in (int, float) and not (0 <= value < float("inf")):  # type: ignore[operator]
+        raise ConfigError(f"{key}: {value!r} must be a finite number, zero or more")
+    return value

@@ -1,0 +1,93 @@
+"""The only file that prints. Data goes to stdout, talk (tables, bars, warnings, errors) to stderr through rich.
+
+rich is imported on first use, so that ``palsy --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Called with the name of what goes on, how much of it is done, and how much there is (``None`` when unknown).
+ProgressCallback = Callable[[str, int, int | None], None]
+
+
+@lru_cache(maxsize=4)
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, soft_wrap=True)
+
+
+def console() -> Console:
+    """The rich console on the current stderr."""
+    return _console(sys.stderr)
+
+
+def data(text: str) -> None:
+    """Write data to stdout, ended by a newline, and nothing else."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line of talk on stderr."""
+    console().print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """One warning on stderr."""
+    console().print(f"palsy: warning: {text}", style="yellow", markup=False)
+
+
+def error(text: str) -> None:
+    """One error on stderr, always a single line."""
+    console().print(f"palsy: error: {' '.join(text.split())}", style="red", markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A short table on stderr."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    console().print(shown)
+
+
+@contextmanager
+def progress() -> Iterator[ProgressCallback]:
+    """A progress bar on stderr while the block runs; silent when stderr is no terminal.
+
+    Each new stage name starts a new line; a stage that another one follows is complete.
+    """
+    if not console().is_terminal:
+        yield lambda stage, done, total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console()) as bars:
+        lines: dict[str, int] = {}
+
+        def advance(stage: str, done: int, total: int | None) -> None:
+            if stage not in lines:
+                for line in lines.values():
+                    bars.stop_task(line)  # type: ignore[arg-type]
+                lines[stage] = bars.add_task(stage, total=total)
+            bars.update(lines[stage], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield advance
+
+
+def close_quietly() -> None:
+    """Point stdout at nothing: whoever read it has gone, and the interpreter must not complain of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
