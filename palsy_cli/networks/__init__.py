@@ -1,0 +1,1 @@
+"""The five papers' networks: ``nn.Module`` only, tensors in, tensors out; each is importable and trainable alone."""

@@ -1,0 +1,253 @@
+"""68 facial points from heat maps: the two-stage cascaded fully convolutional network of AFLFP (Xia et al.).
+
+Each stage is a VGG-16 encoder with an FCN-8s decoder whose transposed convolutions do not overlap (kernel =
+stride): x4 and x2 bring the two deeper scores to 12x12, where they are summed with the third, and x8 brings
+the sum to 96x96. The second stage sees the picture and the first stage's maps; both are trained together
+(AFLFP, eq. 2).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: Side in pixels of the grey face crop and of the heat maps.
+INPUT_SIDE = 96
+
+#: Points of the iBUG mark-up.
+POINTS = 68
+
+#: Constructor arguments of each size; ``paper`` is AFLFP, table 1.
+SIZES: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "compact": {"widths": (16, 32, 64, 128, 128), "b6_channels": 256, "batch_norm": True},
+    "tiny": {"widths": (4, 8, 8, 8, 8), "b6_channels": 16, "batch_norm": True},
+}
+
+#: 3x3 convolutions in blocks B1 to B5 (VGG-16).
+_CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
+
+
+def _conv(channels_in: int, channels_out: int, kernel: int, *, batch_norm: bool) -> list[nn.Module]:
+    """A convolution that keeps the size, batch normalisation if asked for, and a ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
+    ]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(channels_out))
+    return [*layers, nn.ReLU(inplace=True)]
+
+
+class FCNStage(nn.Module):
+    """One stage of the cascade (AFLFP, table 1): (N, C, 96, 96) to (N, points, 96, 96), no output activation.
+
+    Args:
+        channels_in: channels of the input: 1 in the first stage, points + 1 in the second.
+        widths: channels of the blocks B1 to B5.
+        b6_channels: channels of block B6.
+        points: number of heat maps.
+        batch_norm: normalise after every 3x3 convolution and in B6; for small sizes trained from scratch.
+        score_relu: ReLU on the two 1x1 skip scores (the Keras variant of this decoder).
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        *,
+        widths: tuple[int, ...],
+        b6_channels: int,
+        points: int,
+        batch_norm: bool = False,
+        score_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        blocks = []
+        previous = channels_in
+        for width, convs in zip(widths, _CONVS_PER_BLOCK, strict=True):
+            layers: list[nn.Module] = []
+            for _ in range(convs):
+                layers += _conv(previous, width, 3, batch_norm=batch_norm)
+                previous = width
+            blocks.append(nn.Sequential(*layers, nn.MaxPool2d(2)))
+        self.blocks = nn.ModuleList(blocks)
+        self.b6 = nn.Sequential(
+            *_conv(previous, b6_channels, 3, batch_norm=batch_norm),
+            *_conv(b6_channels, b6_channels, 1, batch_norm=batch_norm),
+        )
+        self.b7 = nn.ConvTranspose2d(b6_channels, points, 4, stride=4, bias=False)
+        self.b8_f4 = nn.Conv2d(widths[3], points, 1)
+        self.b8_f3 = nn.Conv2d(widths[2], points, 1)
+        self.b9 = nn.ConvTranspose2d(points, points, 2, stride=2, bias=False)
+        self.b10 = nn.ConvTranspose2d(points, points, 8, stride=8, bias=False)
+        self.score_activation: nn.Module = nn.ReLU() if score_relu else nn.Identity()
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """He normal before a ReLU, unit gain elsewhere; the last layer starts small: maps are near zero."""
+        skip_scores = {self.b8_f4, self.b8_f3}
+        for module in self.modules():
+            if isinstance(module, nn.ConvTranspose2d):
+                # Kernel = stride: an output pixel sees one input pixel, so the fan-in has no kernel area.
+                nn.init.normal_(module.weight, std=1.0 / math.sqrt(module.in_channels))
+            elif isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(
+                    module.weight, nonlinearity="linear" if module in skip_scores else "relu"
+                )
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            self.b10.weight.mul_(0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels_in, 96, 96) to heat maps (N, points, 96, 96)."""
+        maps = []
+        for block in self.blocks:
+            x = block(x)
+            maps.append(x)
+        f3, f4 = maps[2], maps[3]
+        a = self.b7(self.b6(x))
+        b = self.b9(self.score_activation(self.b8_f4(f4)))
+        c = self.score_activation(self.b8_f3(f3))
+        heatmaps: Tensor = self.b10(a + b + c)
+        return heatmaps
+
+
+class CascadedFCN(nn.Module):
+    """Two FCN stages; the second refines with the picture and the first one's maps as input (AFLFP, table 1).
+
+    At the paper's size the stages have 55,196,552 and 55,235,720 parameters.
+
+    Args:
+        widths: channels of the blocks B1 to B5.
+        b6_channels: channels of block B6.
+        points: number of heat maps.
+        batch_norm: see ``FCNStage``; the paper has none.
+        score_relu: see ``FCNStage``.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
+        b6_channels: int = 4096,
+        points: int = POINTS,
+        *,
+        batch_norm: bool = False,
+        score_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(_CONVS_PER_BLOCK):
+            raise ValueError(f"widths: expected {len(_CONVS_PER_BLOCK)} values, got {len(widths)}")
+        self.points = points
+
+        def stage(channels_in: int) -> FCNStage:
+            return FCNStage(
+                channels_in,
+                widths=tuple(widths),
+                b6_channels=b6_channels,
+                points=points,
+                batch_norm=batch_norm,
+                score_relu=score_relu,
+            )
+
+        self.stage1 = stage(1)
+        self.stage2 = stage(points + 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat maps of both stages; inference uses the second.
+
+        Args:
+            x: (N, 1, 96, 96) grey crops, each with mean 0 and standard deviation 1.
+
+        Returns:
+            ``(h1, h2)``, each (N, points, 96, 96); about 0..1 after training, unbounded in principle.
+
+        Raises:
+            ValueError: another input shape.
+        """
+        if x.ndim != 4 or x.shape[1:] != (1, INPUT_SIDE, INPUT_SIDE):
+            raise ValueError(f"x: expected shape (N, 1, {INPUT_SIDE}, {INPUT_SIDE}), got {tuple(x.shape)}")
+        h1 = self.stage1(x)
+        h2 = self.stage2(torch.cat([h1, x.to(h1.dtype)], dim=1))
+        return h1, h2
+
+
+def gaussian_targets(points: Tensor, *, sigma: float = 5.0, size: int = INPUT_SIDE) -> Tensor:
+    """Training heat maps with peak 1 (AFLFP, eq. 1 without its contradictory factor).
+
+    Args:
+        points: (N, P, 2) finite ``(x, y)`` in pixels of the crop; points outside leave a part of the bell.
+        sigma: standard deviation in pixels.
+        size: side of the maps in pixels.
+
+    Returns:
+        (N, P, size, size) float32 (float64 for float64 points), 0..1.
+
+    Raises:
+        ValueError: wrong shape, or ``sigma`` or ``size`` not positive.
+    """
+    if points.ndim != 3 or points.shape[-1] != 2:
+        raise ValueError(f"points: expected shape (N, P, 2), got {tuple(points.shape)}")
+    if sigma <= 0 or size < 1:
+        raise ValueError(f"sigma and size must be positive, got {sigma} and {size}")
+    points = points if points.dtype == torch.float64 else points.float()
+    grid = torch.arange(size, device=points.device, dtype=points.dtype)
+    profiles = torch.exp(-((grid - points.unsqueeze(-1)) ** 2) / (2.0 * sigma**2))
+    return profiles[..., 1, :, None] * profiles[..., 0, None, :]
+
+
+def decode_heatmaps(heatmaps: Tensor, *, top_k: int = 25, weighted: bool = False) -> tuple[Tensor, Tensor]:
+    """Points from heat maps: the mean position of the ``top_k`` largest responses (AFLFP, inference).
+
+    Args:
+        heatmaps: (N, P, H, W).
+        top_k: responses that are averaged.
+        weighted: weigh each position by its response, negative responses counting nothing; where none is
+            positive the plain mean is taken.
+
+    Returns:
+        ``(points, confidence)``: (N, P, 2) float32 ``(x, y)`` in map pixels, and (N, P) the largest response
+        clipped to 0..1.
+
+    Raises:
+        ValueError: wrong shape, or ``top_k`` outside 1..H*W.
+    """
+    if heatmaps.ndim != 4:
+        raise ValueError(f"heatmaps: expected shape (N, P, H, W), got {tuple(heatmaps.shape)}")
+    height, width = heatmaps.shape[-2:]
+    if not 1 <= top_k <= height * width:
+        raise ValueError(f"top_k: expected 1..{height * width}, got {top_k}")
+    values, places = heatmaps.float().flatten(2).topk(top_k, dim=-1)
+    positions = torch.stack([places % width, places.div(width, rounding_mode="floor")], dim=-1).float()
+    weights = torch.ones_like(values)
+    if weighted:
+        positive = values.clamp(min=0.0)
+        weights = torch.where(positive.sum(-1, keepdim=True) > 0, positive, weights)
+    weights = weights / weights.sum(-1, keepdim=True)
+    return (positions * weights.unsqueeze(-1)).sum(dim=-2), values[..., 0].clamp(0.0, 1.0)
+
+
+def cascade_loss(h1: Tensor, h2: Tensor, targets: Tensor) -> Tensor:
+    """AFLFP, eq. 2: squared error summed over pixels, averaged over points and batch, both stages alike.
+
+    Args:
+        h1: (N, P, H, W) maps of stage 1.
+        h2: (N, P, H, W) maps of stage 2.
+        targets: (N, P, H, W) from ``gaussian_targets``.
+
+    Returns:
+        A float32 scalar.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if not h1.shape == h2.shape == targets.shape:
+        raise ValueError(f"shapes differ: {tuple(h1.shape)}, {tuple(h2.shape)}, {tuple(targets.shape)}")
+    area = targets.shape[-2] * targets.shape[-1]
+    # One copy in the maps' own layout and precision is cheaper than passes over two different ones.
+    goal = torch.empty_like(h1).copy_(targets)
+    first, second = (((maps - goal) ** 2).mean(dtype=torch.float32) for maps in (h1, h2))
+    return area * (first + second)

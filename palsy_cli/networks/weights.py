@@ -1,0 +1,360 @@
+"""Weight files: find, check and load them; write them and their manifest.
+
+A folder of weights holds ``manifest.toml`` and one ``.safetensors`` file per model. The manifest gives each
+file's SHA-256; the file's own header says how to build the network and what it was trained on. Nothing stays
+at random values: a model that is absent, damaged or does not fit is a ``ModelError``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+import palsy_cli
+from palsy_cli.errors import ModelError
+from palsy_cli.networks.manifest_file import (
+    MANIFEST,
+    ModelEntry,
+    read_manifest,
+    update_manifest,
+    write_atomically,
+)
+from palsy_cli.networks.registry import NETWORKS, network_class, network_config
+from palsy_cli.records import ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+__all__ = [
+    "MANIFEST",
+    "LoadedNetwork",
+    "ModelEntry",
+    "ModelSet",
+    "ModelStatus",
+    "describe",
+    "find_models_dir",
+    "list_models",
+    "load_network",
+    "read_manifest",
+    "save_network",
+    "update_manifest",
+    "verify",
+]
+
+#: Environment variable that names the folder of weights.
+MODELS_VARIABLE = "PALSY_MODELS"
+#: Header key of a DVPM: SHA-256 of the OVPM file whose maps it was trained on.
+OVPM_KEY = "ovpm_sha256"
+_REQUIRED_HEADER = ("network", "size", "config", "trained_on", "version")
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network ready for use: ``module`` in evaluation mode, float32, on the CPU unless moved."""
+
+    module: nn.Module
+    card: ModelCard
+    config: dict[str, Any]
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One line of ``palsy models list``; ``ok`` is ``None`` when the content was not checked."""
+
+    name: str
+    network: str
+    size: str
+    file: str
+    bytes: int
+    sha256: str
+    trained_on: str
+    present: bool
+    ok: bool | None
+    problem: str | None
+
+
+def find_models_dir(explicit: Path | None = None) -> tuple[Path, str]:
+    """Where the weights are, and why there.
+
+    ``--models`` or ``$PALSY_MODELS`` is the only place when given, whether anything is there or not; else
+    the checkout's ``models/``, then the folder inside the installed package.
+
+    Raises:
+        ModelError: no place was named and none is at hand.
+    """
+    if explicit is not None:
+        return Path(explicit), "--models"
+    if named := os.environ.get(MODELS_VARIABLE):
+        return Path(named), f"${MODELS_VARIABLE}"
+    package = Path(__file__).resolve().parents[1]
+    for folder, why in ((package.parent / "models", "checkout"), (package / "_models", "installed package")):
+        if (folder / MANIFEST).is_file():
+            return folder, why
+    raise ModelError(f"no weights found beside the package; name their folder by --models or ${MODELS_VARIABLE}")
+
+
+def save_network(
+    module: nn.Module,
+    path: Path,
+    *,
+    name: str,
+    size: str,
+    config: Mapping[str, Any],
+    trained_on: str,
+    extra: Mapping[str, str] | None = None,
+) -> str:
+    """Write a network's weights with the header that rebuilds it; whole or not at all.
+
+    Parameters are stored in half precision, buffers (running statistics) as they are.
+
+    Args:
+        module: the trained network.
+        path: the ``.safetensors`` file to write.
+        name: the network's name in the registry.
+        size: the registry's size; its keyword arguments are written out in full.
+        config: keyword arguments that differ from the size's; may be all of them.
+        trained_on: what a result must say of these weights, for example ``synthetic``.
+        extra: further header entries, for example ``ovpm_sha256``.
+
+    Returns:
+        SHA-256 of the file, in hex.
+
+    Raises:
+        ValueError: unknown network or size, or a weight that is not finite.
+    """
+    full = network_config(name, size, **config)
+    header = {
+        "network": name,
+        "size": size,
+        "config": json.dumps(full, sort_keys=True),
+        "trained_on": trained_on,
+        "version": palsy_cli.__version__,
+        **(extra or {}),
+    }
+    parameters = {key for key, _ in module.named_parameters(remove_duplicate=False)}
+    tensors = {key: _stored(key, value, key in parameters) for key, value in module.state_dict().items()}
+    blob = save(tensors, metadata=header)
+    write_atomically(path, blob)
+    return hashlib.sha256(blob).hexdigest()
+
+
+def _stored(key: str, value: Tensor, is_parameter: bool) -> Tensor:
+    """The tensor as it goes into the file; a copy of its own, as safetensors refuses shared memory."""
+    value = value.detach().to("cpu", copy=True).contiguous()
+    if not value.is_floating_point():
+        return value
+    if not bool(value.isfinite().all()):
+        raise ValueError(f"{key}: holds values that are not finite; such weights must not ship")
+    half = value.to(torch.float16)
+    return half if is_parameter and bool(half.isfinite().all()) else value
+
+
+def describe(
+    path: Path, *, name: str | None = None, recipe: str = "", metrics: Mapping[str, Any] | None = None
+) -> ModelEntry:
+    """The manifest entry of a file that ``save_network`` wrote; ``name`` defaults to its network's."""
+    header = _read_header(path)
+    return ModelEntry(
+        name=name or header["network"],
+        network=header["network"],
+        size=header["size"],
+        file=path.name,
+        sha256=_digest(path),
+        bytes=path.stat().st_size,
+        trained_on=header["trained_on"],
+        version=header["version"],
+        recipe=recipe,
+        metrics=dict(metrics or {}),
+    )
+
+
+def load_network(name: str, directory: Path) -> LoadedNetwork:
+    """Load one model of a folder: digest checked, every tensor accounted for.
+
+    Raises:
+        ModelError: the folder, manifest, entry or file is missing, the file is damaged, or it does not fit.
+    """
+    entry = _find_entry(name, directory)
+    path = _check_file(entry, directory)
+    header, tensors = _read_file(path)
+    if header["network"] != entry.network:
+        raise ModelError(f"{path}: holds {header['network']}, manifest says {entry.network}; write it anew")
+    module = _rebuild(path, header, tensors)
+    card = ModelCard(name=entry.name, sha256=entry.sha256, trained_on=header["trained_on"])
+    return LoadedNetwork(module=module, card=card, config=_config(path, header), metadata=header)
+
+
+def _rebuild(path: Path, header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The header's network with exactly these tensors, float32, in evaluation mode."""
+    try:
+        module: nn.Module = network_class(header["network"])(**_config(path, header))
+        module.load_state_dict({key: _restored(value) for key, value in tensors.items()}, strict=True)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ModelError(
+            f"{path}: does not fit this version's {header['network']} ({reason}); "
+            f"it was made by palsy {header['version']}, get matching weights"
+        ) from error
+    return module.float().eval()
+
+
+def _restored(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _config(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        config = json.loads(header["config"])
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: its header cannot be read; get the file again") from error
+    return {key: _as_tuple(value) for key, value in config.items()}
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON knows no tuples; the networks' arguments are tuples throughout."""
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
+
+
+def _find_entry(name: str, directory: Path) -> ModelEntry:
+    entries = read_manifest(directory)
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    near = difflib.get_close_matches(name, [entry.name for entry in entries], n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]}?" if near else "; `palsy models list` shows what is there"
+    raise ModelError(f"{directory / MANIFEST}: no model named {name!r}{hint}")
+
+
+def _check_file(entry: ModelEntry, directory: Path) -> Path:
+    """The entry's file; raises ``ModelError`` unless it is there with the manifest's content."""
+    path = directory / entry.file
+    if not path.is_file():
+        raise ModelError(f"{path}: the weights of {entry.name} are missing; get the file again")
+    if (size := path.stat().st_size) != entry.bytes:
+        raise ModelError(f"{path}: has {size} bytes, manifest says {entry.bytes}; get the file again")
+    if _digest(path) != entry.sha256:
+        raise ModelError(f"{path}: SHA-256 differs from the manifest's; the file is damaged, get it again")
+    return path
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    """What ``save_network`` wrote beside the weights; raises ``ModelError``."""
+    return _read_file(path, with_tensors=False)[0]
+
+
+def _read_file(path: Path, *, with_tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors; raises ``ModelError``."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = dict(file.metadata() or {})
+            names = list(file.keys()) if with_tensors else []
+            tensors = {key: file.get_tensor(key) for key in names}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read as safetensors ({error}); get the file again") from error
+    missing = [key for key in _REQUIRED_HEADER if key not in header]
+    if missing:
+        raise ModelError(f"{path}: header lacks {missing[0]!r}; it was not written by palsy, get another")
+    return header, tensors
+
+
+def list_models(directory: Path, *, check: bool = False) -> list[ModelStatus]:
+    """What a folder holds, and which networks of the registry it lacks.
+
+    Args:
+        directory: the folder of weights.
+        check: read and check every file as ``load_network`` does, not only whether it is there.
+
+    Raises:
+        ModelError: no folder or no readable manifest.
+    """
+    entries = read_manifest(directory)
+    found = [_status(entry, directory, check=check) for entry in entries]
+    absent = [name for name in NETWORKS if name not in {entry.name for entry in entries}]
+    return found + [
+        ModelStatus(name, name, "", "", 0, "", "", present=False, ok=False, problem=f"not in {MANIFEST}")
+        for name in absent
+    ]
+
+
+def verify(directory: Path) -> list[ModelStatus]:
+    """``list_models`` with every file read: digest, header and fit checked, and the DVPM against its OVPM."""
+    return list_models(directory, check=True)
+
+
+def _status(entry: ModelEntry, directory: Path, *, check: bool) -> ModelStatus:
+    present = (directory / entry.file).is_file()
+    problem = None if present else "file is missing"
+    if check and present:
+        try:
+            _check_pair(load_network(entry.name, directory), read_manifest(directory), directory)
+        except ModelError as error:
+            problem = str(error)
+    return ModelStatus(
+        name=entry.name,
+        network=entry.network,
+        size=entry.size,
+        file=entry.file,
+        bytes=entry.bytes,
+        sha256=entry.sha256,
+        trained_on=entry.trained_on,
+        present=present,
+        ok=False if problem else (True if check else None),
+        problem=problem,
+    )
+
+
+def _check_pair(loaded: LoadedNetwork, entries: list[ModelEntry], directory: Path) -> None:
+    """A DVPM reads one OVPM's maps and is meaningless on another's; raises ``ModelError``."""
+    if loaded.metadata["network"] != "dvpm":
+        return
+    ovpm = {entry.name: entry.sha256 for entry in entries}.get("ovpm")
+    if ovpm is None or loaded.metadata.get(OVPM_KEY) != ovpm:
+        raise ModelError(
+            f"{directory}: {loaded.card.name} was trained on another ovpm than the one beside it; use a matching pair"
+        )
+
+
+class ModelSet:
+    """The models of one folder, each loaded when first asked for and kept.
+
+    Args:
+        directory: a folder of weights, see ``find_models_dir``.
+        device: where the networks go, a PyTorch device name.
+    """
+
+    def __init__(self, directory: Path, *, device: str = "cpu") -> None:
+        self.directory, self.device = Path(directory), device
+        self._loaded: dict[str, LoadedNetwork] = {}
+
+    def get(self, name: str) -> LoadedNetwork:
+        """One model; raises ``ModelError`` as ``load_network`` does, or for a DVPM beside a foreign OVPM."""
+        if name not in self._loaded:
+            loaded = load_network(name, self.directory)
+            _check_pair(loaded, read_manifest(self.directory), self.directory)
+            loaded.module.to(self.device)
+            self._loaded[name] = loaded
+        return self._loaded[name]
+
+    def cards(self) -> dict[str, ModelCard]:
+        """The cards of the models loaded so far, by name."""
+        return {name: self._loaded[name].card for name in sorted(self._loaded)}
