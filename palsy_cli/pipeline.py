@@ -1,0 +1,280 @@
+"""The spine: one video, hop by hop, to an assessment. ``assess`` reads from top to bottom.
+
+Every command that computes enters here; each function adds hops to the one before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from palsy_cli.config import Execution, Settings
+from palsy_cli.console import ProgressCallback
+from palsy_cli.errors import NoFaceError, UsageError
+from palsy_cli.manifest import run_info
+from palsy_cli.networks.weights import ModelSet, find_models_dir
+from palsy_cli.records import (
+    ActionUnits,
+    Assessment,
+    Clip,
+    FaceTrack,
+    Grades,
+    Keyframes,
+    Landmarks,
+)
+from palsy_cli.stages.action_units import estimate_action_units
+from palsy_cli.stages.detection import Detector, OwnDetector, RetinaFacePackage
+from palsy_cli.stages.face import require_face, track_patient
+from palsy_cli.stages.grading import grade
+from palsy_cli.stages.halves import split_halves
+from palsy_cli.stages.keyframes import select_keyframes
+from palsy_cli.stages.landmarks import fit_landmarks
+from palsy_cli.stages.symptoms import find_symptoms
+from palsy_cli.stages.video import read_clip
+
+#: Fewer usable frames than this cannot show a movement.
+_MIN_FRAMES = 2
+#: Shares below which a warning is given.
+_FEW_FACES, _FEW_KEYFRAMES = 0.7, 5
+
+
+def assess(
+    path: Path | str,
+    *,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    mirrored: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> Assessment:
+    """Assess one video: per-side muscle activity, asymmetry, synkinesis, severity and House-Brackmann grade.
+
+    Args:
+        path: a video.
+        settings: what changes the answer (default: profile ``clinical``).
+        execution: device, models, batch size.
+        mirrored: the recording is a mirror image (selfie camera).
+        on_progress: told stage, frames done, frames in all (``None`` while unknown).
+
+    Raises:
+        VideoError: the file cannot be read or holds no video.
+        NoFaceError: no face, or too few frames with a usable one.
+        ModelError: a weight file is missing or damaged.
+    """
+    run = _Run.start(settings, execution, on_progress)
+    clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored)
+    _require_length(track, clip)
+    action_units = run.action_units(keyframes)
+    grades = run.grades(keyframes, action_units)
+    with run.stage("symptoms"):
+        symptoms = find_symptoms(action_units, run.settings.symptoms)
+    return Assessment(
+        clip=clip,
+        track=track,
+        landmarks=landmarks,
+        keyframes=keyframes,
+        action_units=action_units,
+        symptoms=symptoms,
+        grades=grades,
+        models=run.models.cards(),
+        warnings=tuple(find_warnings(track, keyframes)),
+        run=run_info(run.settings, device=run.models.device, seconds=run.seconds),
+    )
+
+
+def run_landmarks(
+    path: Path | str,
+    *,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    mirrored: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> tuple[Clip, FaceTrack, Landmarks]:
+    """The 68 points of every frame of a video, picture or folder of pictures; raises as ``assess`` does."""
+    return _Run.start(settings, execution, on_progress).landmarks(path, mirrored=mirrored)
+
+
+def run_keyframes(
+    path: Path | str,
+    *,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    mirrored: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
+    """The aligned keyframes of a video; raises as ``assess`` does."""
+    return _Run.start(settings, execution, on_progress).keyframes(path, mirrored=mirrored)
+
+
+def run_action_units(
+    path: Path | str,
+    *,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    mirrored: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> tuple[Clip, Keyframes, ActionUnits]:
+    """AU intensities of both halves in the keyframes of a video; raises as ``assess`` does."""
+    run = _Run.start(settings, execution, on_progress)
+    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
+    _require_length(track, clip)
+    return clip, keyframes, run.action_units(keyframes)
+
+
+def run_grades(
+    path: Path | str,
+    *,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    mirrored: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> tuple[Clip, Grades]:
+    """Severity and House-Brackmann grade of a video; raises as ``assess`` does."""
+    run = _Run.start(settings, execution, on_progress)
+    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
+    _require_length(track, clip)
+    return clip, run.grades(keyframes, run.action_units(keyframes))
+
+
+def choose_device(name: str) -> str:
+    """The PyTorch device of ``auto``, ``cpu``, ``cuda`` or ``mps``; raises UsageError when it is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if not available.get(name, False):
+        raise UsageError(f"device {name!r} is not available here; use --device auto or cpu")
+    return name
+
+
+def find_warnings(track: FaceTrack, keyframes: Keyframes) -> Iterator[str]:
+    """What a reader of the results should know about the video."""
+    if track.other_faces:
+        yield f"{track.other_faces} other face(s) in the video; the large, central, persistent one was taken"
+    usable = track.usable
+    if usable.mean() < _FEW_FACES:
+        left_out = [reason for reason in track.reasons if reason]
+        commonest = max(sorted(set(left_out)), key=left_out.count)
+        yield f"only {usable.sum()} of {len(usable)} frames could be used (most often: {commonest})"
+    if len(keyframes.frames) < _FEW_KEYFRAMES:
+        yield f"only {len(keyframes.frames)} keyframes: the face hardly moves"
+
+
+def _require_length(track: FaceTrack, clip: Clip) -> None:
+    if int(track.usable.sum()) < _MIN_FRAMES:
+        raise NoFaceError(
+            f"{clip.path}: too short: {int(track.usable.sum())} usable frame(s), at least {_MIN_FRAMES} are needed to "
+            "see a movement; use `palsy landmarks` for a single picture"
+        )
+
+
+@dataclass
+class _Run:
+    """One run: its settings, its models, and the seconds that each stage took."""
+
+    settings: Settings
+    execution: Execution
+    models: ModelSet
+    report: ProgressCallback
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def start(
+        settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None
+    ) -> _Run:
+        execution = execution or Execution()
+        directory, _ = find_models_dir(execution.models_dir)
+        models = ModelSet(directory, device=choose_device(execution.device))
+        return _Run(settings or Settings(), execution, models, on_progress or (lambda stage, done, total: None))
+
+    def network(self, name: str) -> Any:
+        """A network, loaded on first use."""
+        return self.models.get(name).module
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        self.report(name, 0, None)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def counter(self, name: str, total: int | None) -> Callable[[int], None]:
+        """A callback that reports frames done."""
+        return lambda done: self.report(name, done, total)
+
+    def detector(self) -> Detector:
+        """The chosen face detector."""
+        if self.settings.face.detector == "retina-face":
+            return RetinaFacePackage(self.settings.face)
+        return OwnDetector(self.network("retinaface"), self.settings.face, device=self.models.device)
+
+    def track(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack]:
+        """Hops 1 and 2: open the video, follow the patient's face."""
+        with self.stage("video"):
+            clip = read_clip(Path(path), mirrored=mirrored)
+        with self.stage("face"):
+            track = track_patient(
+                clip,
+                self.detector(),
+                self.settings.face,
+                batch_size=self.execution.batch_size,
+                on_frame=self.counter("face", None),
+            )
+        require_face(track, path)
+        return clip, track
+
+    def landmarks(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks]:
+        """Hop 3: the 68 points."""
+        clip, track = self.track(path, mirrored=mirrored)
+        with self.stage("landmarks"):
+            landmarks = fit_landmarks(
+                clip,
+                track,
+                self.network("landmark_fcn"),
+                self.settings.landmarks,
+                batch_size=self.execution.batch_size,
+                on_frame=self.counter("landmarks", len(track.times_s)),
+            )
+        return clip, track, landmarks
+
+    def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
+        """Hop 4: the frames that differ, aligned."""
+        clip, track, landmarks = self.landmarks(path, mirrored=mirrored)
+        with self.stage("keyframes"):
+            keyframes = select_keyframes(
+                clip,
+                track,
+                landmarks,
+                self.settings.keyframes,
+                self.settings.face,
+                on_frame=self.counter("keyframes", len(track.times_s)),
+            )
+        return clip, track, landmarks, keyframes
+
+    def action_units(self, keyframes: Keyframes) -> ActionUnits:
+        """Hops 5 and 6: halves, AU intensities."""
+        with self.stage("action units"):
+            return estimate_action_units(
+                split_halves(keyframes),
+                self.network("ovpm"),
+                self.network("dvpm"),
+                self.settings.action_units,
+                seed=self.settings.seed,
+                batch_size=self.execution.batch_size,
+            )
+
+    def grades(self, keyframes: Keyframes, action_units: ActionUnits) -> Grades:
+        """Hop 7: severity and House-Brackmann."""
+        with self.stage("grades"):
+            return grade(
+                keyframes,
+                action_units,
+                self.network("algrnet"),
+                self.network("hb_cascade"),
+                self.settings.grades,
+            )

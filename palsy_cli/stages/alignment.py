@@ -1,0 +1,136 @@
+"""Where a face sits in a picture: the three-point affine of the half faces and the similarity crops of the other networks.
+
+Pure geometry, shared by inference and training so that both see the same framing. Matrices are 2x3 and map picture
+pixels to crop pixels (pixel centres at integers).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from palsy_cli.records import ByteImage, FloatArray
+
+#: Side of the aligned face in pixels and its canonical points: patient's right eye, left eye, nose tip (DEM, 1.3).
+ALIGNED_SIZE = 512
+CANONICAL_POINTS = np.array([[180.0, 200.0], [332.0, 200.0], [256.0, 290.0]])
+GREY = (128, 128, 128)
+
+#: The upright crop: its side and the depth of its centre below the eye line, in units of max(eye distance, eyes to mouth).
+#: Measured so that the hull of the 68 points, enlarged 1.3 times, fits (AFLFP, box enlargement).
+CROP_SIDE = 2.7
+CROP_DEPTH = 0.64
+
+_MIRROR_PAIRS = (
+    *((k, 16 - k) for k in range(8)),
+    *((17 + k, 26 - k) for k in range(5)),
+    (31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
+    (48, 54), (49, 53), (50, 52), (58, 56), (59, 55), (60, 64), (61, 63), (67, 65),
+)  # fmt: skip
+
+
+def _mirror_order() -> tuple[int, ...]:
+    order = list(range(68))
+    for a, b in _MIRROR_PAIRS:
+        order[a], order[b] = b, a
+    return tuple(order)
+
+
+#: Point k of a mirrored face is point ``MIRROR_68[k]`` of the original.
+MIRROR_68: tuple[int, ...] = _mirror_order()
+
+
+def mirror_points(points: FloatArray, width: int) -> FloatArray:
+    """68 points (..., 68, 2) of a picture ``width`` pixels wide as seen in its mirror image."""
+    flipped = points[..., list(MIRROR_68), :].copy()
+    flipped[..., 0] = width - 1 - flipped[..., 0]
+    return flipped
+
+
+def five_points(points68: FloatArray) -> FloatArray:
+    """Eye centres, nose tip and mouth corners (..., 5, 2) of 68 points (..., 68, 2), the patient's right first."""
+    return np.stack(
+        [
+            points68[..., 36:42, :].mean(-2),
+            points68[..., 42:48, :].mean(-2),
+            points68[..., 30, :],
+            points68[..., 48, :],
+            points68[..., 54, :],
+        ],
+        axis=-2,
+    )
+
+
+def stable_points(points68: FloatArray) -> FloatArray:
+    """The three alignment points (..., 3, 2) least moved by expression: both canthi's middles and the nose tip.
+
+    The canthi stay put when lids and brows move, which the centres of the eye openings do not.
+    """
+    right = points68[..., [36, 39], :].mean(-2)
+    left = points68[..., [42, 45], :].mean(-2)
+    return np.stack([right, left, points68[..., 30, :]], axis=-2)
+
+
+def three_point_affine(points: FloatArray) -> FloatArray:
+    """Affine (2, 3) that puts right eye, left eye and nose tip (3, 2) at their canonical places (DEM, preprocessing)."""
+    return np.asarray(
+        cv2.getAffineTransform(np.float32(points), np.float32(CANONICAL_POINTS)), np.float64  # type: ignore[arg-type]
+    )
+
+
+def crop_similarity(points5: FloatArray, *, size: int, margin: float = 1.0) -> FloatArray:
+    """Similarity (2, 3) to an upright square crop of ``size`` pixels that holds the whole face.
+
+    Args:
+        points5: (5, 2) eyes, nose tip, mouth corners, the patient's right first.
+        size: side of the crop in pixels.
+        margin: further enlargement (1 = ``CROP_SIDE``).
+    """
+    right, left = points5[0], points5[1]
+    eyes, mouth = (right + left) / 2, (points5[3] + points5[4]) / 2
+    across = left - right
+    unit = max(float(np.hypot(*across)), float(np.hypot(*(mouth - eyes))))
+    across = across / max(float(np.hypot(*across)), 1e-6)
+    down = np.array([-across[1], across[0]])
+    centre = eyes + CROP_DEPTH * unit * down
+    scale = size / (CROP_SIDE * margin * unit)
+    rotation = scale * np.stack([across, down])
+    return np.column_stack([rotation, (size - 1) / 2 - rotation @ centre])
+
+
+def transform_points(points: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Apply a 2x3 matrix to points (..., 2)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert(matrix: FloatArray) -> FloatArray:
+    """The inverse 2x3 matrix."""
+    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+
+
+def compose(second: FloatArray, first: FloatArray) -> FloatArray:
+    """The 2x3 matrix that applies ``first``, then ``second``."""
+    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
+    """Resample ``image`` by ``matrix`` into (height, width) = ``size``, grey outside.
+
+    Strong reduction is done in two steps (area averaging first) so that large pictures do not alias.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < 0.5:
+        shrink = 2.0 * scale
+        height, width = (max(1, round(side * shrink)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        ratio = np.array([width, height]) / np.array([width / shrink, height / shrink])
+        to_small = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]]) * ratio[:, None]
+        matrix = compose(matrix, invert(to_small))
+    return np.asarray(
+        cv2.warpAffine(image, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=GREY), np.uint8
+    )
+
+
+def warp_field(field: FloatArray, matrix: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Resample a float field (h, w, C) by ``matrix`` into (height, width) = ``size``, 0 outside; values unchanged."""
+    return np.asarray(cv2.warpAffine(field, matrix, size[::-1], flags=cv2.INTER_LINEAR))

@@ -1,0 +1,372 @@
+"""The patient's face through a clip: link detections over time, choose the patient, judge every frame.
+
+Limits, to be known by whoever reads a result: faces are told apart by place and size alone, never by
+identity. Who takes the patient's place after a cut or a gap is taken for the patient; a patient who comes
+back elsewhere, or much larger, is not found again and those frames count as without a face. Whether a frame is
+usable is judged by geometry and sharpness: a hand before the mouth or a hard shadow goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from palsy_cli.errors import NoFaceError
+from palsy_cli.records import FaceTrack
+from palsy_cli.stages.video import iter_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from palsy_cli.config import FaceSettings
+    from palsy_cli.records import ByteImage, Clip, FloatArray, Frame
+    from palsy_cli.stages.detection import Detections, Detector
+
+#: A track may be unseen for so long and still go on, in seconds.
+GAP_S = 1.0
+#: How far a face may move between two sightings, in face sizes: at once, and per second unseen.
+REACH = 1.0
+REACH_PER_S = 1.0
+#: Largest ratio of sizes between two sightings of one face.
+SIZE_RATIO = 1.7
+#: How far it may be, in face sizes, where a broken track goes on after a longer gap or a jump.
+REJOIN_REACH = 1.5
+#: Of two detections, the weaker is dropped when this share of the smaller box is common to both.
+NESTED_SHARE = 0.7
+#: Spread of the preference for the middle of the picture, in halves of its diagonal.
+CENTRE_SPREAD = 0.5
+#: Sightings further apart than this, in face sizes, are not averaged (a cut or a jerk, not trembling).
+MAX_SHIFT = 0.5
+#: A further face counts from this share of the frames or this time on.
+PERSISTENT_SHARE = 0.1
+PERSISTENT_S = 0.5
+#: Faces are brought to this side in pixels before their sharpness is measured.
+SHARPNESS_SIDE_PX = 96
+
+_ADVICE = {
+    "too_small": "the face is too small; move the camera closer",
+    "cut_off": "the face leaves the picture; keep all of it in view",
+    "turned_away": "the face is turned away; film it from the front",
+    "blurred": "the face is blurred; use more light and a steady camera",
+}
+
+
+class _Face(NamedTuple):
+    """One detection, reduced to numbers: ``box`` (4,), ``points`` (5, 2), ``size`` and places in pixels."""
+
+    frame: int
+    time_s: float
+    box: FloatArray
+    points: FloatArray
+    score: float
+    sharpness: float
+    outside: float
+    size: float
+    prominence: float
+    off_centre: float
+
+    @property
+    def centre(self) -> FloatArray:
+        """(2,) middle of the box."""
+        return (self.box[:2] + self.box[2:]) / 2
+
+
+@dataclass(eq=False)
+class _Tracklet:
+    """Detections that follow each other closely in time and place, at most one a frame."""
+
+    faces: list[_Face]
+
+    @property
+    def frames(self) -> set[int]:
+        """The frames it is seen in."""
+        return {face.frame for face in self.faces}
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """What makes it the patient, smallest first.
+
+        The sum over frames of size x centrality x confidence decides. It and the tie-breakers (nearness to
+        the middle, earliness, confidence, sharpness) do not change when the picture is mirrored; only when all of
+        them are equal does the place in the picture decide, upper and then image-left first.
+        """
+        prominence = sum(face.prominence for face in self.faces)
+        off_centre = sum(face.off_centre for face in self.faces) / len(self.faces)
+        first = self.faces[0]
+        ties = (round(off_centre, 6), first.frame, -round(first.score, 6), -round(first.sharpness, 3))
+        return (-round(prominence, 6), *ties, first.box[1], first.box[0])
+
+
+def track_patient(
+    clip: Clip,
+    detector: Detector,
+    settings: FaceSettings,
+    *,
+    batch_size: int = 16,
+    on_frame: Callable[[int], None] | None = None,
+) -> FaceTrack:
+    """Find the patient's face in every frame, in one pass; only a few numbers per face are kept.
+
+    Args:
+        clip: the video.
+        detector: finds faces and five points in single pictures.
+        settings: thresholds of usable frames, smoothing.
+        batch_size: frames that the detector sees at a time; pictures of unequal size are never mixed.
+        on_frame: called with the number of frames done so far.
+
+    Returns:
+        The track; N = 0 when no frame could be decoded, and no frame usable is no error here
+        (``require_face`` makes it one). A frame is judged by the first reason that applies: no_face,
+        too_small, cut_off, turned_away, blurred.
+
+    Raises:
+        VideoError: the file cannot be opened any more.
+    """
+    times: list[float] = []
+    candidates: list[list[_Face]] = []
+    with closing(iter_frames(clip)) as frames:
+        for batch in _batches(frames, batch_size):
+            results = detector.detect([frame.image for frame in batch])
+            for frame, found in zip(batch, results, strict=True):
+                times.append(frame.time_s)
+                candidates.append(_read_faces(frame, found))
+                if on_frame is not None:
+                    on_frame(len(times))
+    times_s = np.array(times, float)
+    has_clock = clip.kind == "video"
+    patient, others = _choose_patient(_link(candidates, has_clock=has_clock), has_clock=has_clock)
+    other_faces = _count_others(patient, others, times_s, has_clock=has_clock)
+    return _to_track(patient, times_s, settings, other_faces=other_faces)
+
+
+def require_face(track: FaceTrack, path: Path | str) -> None:
+    """Raise unless at least one frame can be assessed.
+
+    Raises:
+        NoFaceError: how many frames were looked at, what was most often wrong, what to do next.
+    """
+    total = len(track.reasons)
+    if track.usable.any():
+        return
+    counts = Counter(reason for reason in track.reasons if reason != "no_face")
+    looked_at = f"{total} frame" + ("" if total == 1 else "s")
+    if not counts:
+        raise NoFaceError(f"{path}: no face found ({looked_at} looked at); film the whole face from the front")
+    reason, _ = counts.most_common(1)[0]
+    seen = f"{looked_at} looked at, the patient's face in {sum(counts.values())}"
+    raise NoFaceError(f"{path}: no usable face ({seen}); mostly {_ADVICE[reason]}")
+
+
+def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+    """Gather up to ``size`` consecutive frames of equal picture size."""
+    for _, alike in itertools.groupby(frames, key=lambda frame: frame.image.shape):
+        while batch := list(itertools.islice(alike, max(1, size))):
+            yield batch
+
+
+def _read_faces(frame: Frame, found: Detections) -> list[_Face]:
+    """Measure the faces of one frame; not finite, empty or inside a stronger one are dropped."""
+    height, width = frame.image.shape[:2]
+    middle, half_diagonal = np.array([width - 1, height - 1]) / 2, np.hypot(width, height) / 2
+    faces: list[_Face] = []
+    for index in np.argsort(-np.asarray(found.scores, float), kind="stable"):
+        box, points = np.asarray(found.boxes[index], float), np.asarray(found.points[index], float)
+        score = float(found.scores[index])
+        if not (np.isfinite(box).all() and np.isfinite(points).all() and np.isfinite(score)):
+            continue
+        if min(box[2:] - box[:2]) <= 0 or any(_common_share(box, kept.box) > NESTED_SHARE for kept in faces):
+            continue
+        size = float(np.sqrt(np.prod(box[2:] - box[:2])))
+        off_centre = float(np.hypot(*((box[:2] + box[2:]) / 2 - middle)) / half_diagonal)
+        centrality = float(np.exp(-0.5 * (off_centre / CENTRE_SPREAD) ** 2))
+        face = _Face(
+            frame=frame.index,
+            time_s=frame.time_s,
+            box=box,
+            points=points,
+            score=score,
+            sharpness=measure_sharpness(frame.image, box),
+            outside=_outside_share(box, width, height),
+            size=size,
+            prominence=size / (2 * half_diagonal) * centrality * score,
+            off_centre=off_centre,
+        )
+        faces.append(face)
+    return faces
+
+
+def measure_sharpness(image: ByteImage, box: FloatArray) -> float:
+    """Variance of the Laplacian of the grey face at 96 x 96 pixels.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        box: (4,) ``x1, y1, x2, y2`` pixels; the part outside the picture does not count.
+
+    Returns:
+        0 for a flat or absent picture, some tens to thousands for a sharp face (grey 0-255).
+    """
+    height, width = image.shape[:2]
+    # floor and ceil, so that the mirrored box cuts the mirrored pixels
+    left, top = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
+    right, bottom = min(width - 1, int(np.ceil(box[2]))), min(height - 1, int(np.ceil(box[3])))
+    if right < left or bottom < top:
+        return 0.0
+    grey = cv2.cvtColor(image[top : bottom + 1, left : right + 1], cv2.COLOR_RGB2GRAY)
+    shrinks = min(grey.shape) > SHARPNESS_SIDE_PX
+    side = (SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX)
+    scaled = cv2.resize(grey, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return float(cv2.Laplacian(scaled, cv2.CV_32F).var())
+
+
+def _common_share(first: FloatArray, second: FloatArray) -> float:
+    """Area common to two boxes, as a share of the smaller one's (0..1)."""
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    smaller = min(float(np.prod(first[2:] - first[:2])), float(np.prod(second[2:] - second[:2])))
+    return float(np.prod(np.maximum(sides, 0.0))) / smaller
+
+
+def _outside_share(box: FloatArray, width: int, height: int) -> float:
+    """Share of a box's area that lies outside the picture (0..1); a picture ends half a pixel past its centres."""
+    picture = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+    sides = np.minimum(box[2:], picture[2:]) - np.maximum(box[:2], picture[:2])
+    return 1.0 - float(np.prod(np.maximum(sides, 0.0)) / np.prod(box[2:] - box[:2]))
+
+
+def _mismatch(earlier: _Face, later: _Face, *, reach: float, has_clock: bool) -> float:
+    """How badly two sightings fit one face: distance in face sizes plus log size ratio; inf beyond reach."""
+    size = np.sqrt(earlier.size * later.size)
+    distance = float(np.hypot(*(earlier.centre - later.centre)) / size)
+    growth = abs(float(np.log(later.size / earlier.size)))
+    if has_clock and (distance > reach or growth > np.log(SIZE_RATIO)):
+        return float("inf")
+    return distance + growth
+
+
+def _link(candidates: Sequence[list[_Face]], *, has_clock: bool) -> list[_Tracklet]:
+    """Follow every face from frame to frame: the best fitting pairs first, unseen for at most ``GAP_S``.
+
+    Without a clock (photographs) a face may be anywhere in the next picture.
+    """
+    finished: list[_Tracklet] = []
+    active: list[_Tracklet] = []
+    for faces in candidates:
+        if not faces:
+            continue
+        now_s = faces[0].time_s
+        lost = [t for t in active if has_clock and now_s - t.faces[-1].time_s > GAP_S]
+        finished += lost
+        active = [t for t in active if t not in lost]
+        pairs = []
+        for (row, tracklet), (column, face) in itertools.product(enumerate(active), enumerate(faces)):
+            last = tracklet.faces[-1]
+            reach = REACH + REACH_PER_S * (now_s - last.time_s)
+            pairs.append((round(_mismatch(last, face, reach=reach, has_clock=has_clock), 9), row, column))
+        free_rows, free_columns = set(range(len(active))), set(range(len(faces)))
+        for mismatch, row, column in sorted(pairs):
+            if mismatch < float("inf") and row in free_rows and column in free_columns:
+                active[row].faces.append(faces[column])
+                free_rows.remove(row)
+                free_columns.remove(column)
+        active += [_Tracklet([faces[column]]) for column in sorted(free_columns)]
+    return finished + active
+
+
+def _choose_patient(tracklets: list[_Tracklet], *, has_clock: bool) -> tuple[list[_Face], list[_Tracklet]]:
+    """Take the first tracklet by rank, and those never seen beside it that go on where it broke off.
+
+    Returns:
+        The patient's faces in order of time, and the tracklets of everybody else.
+    """
+    patient: list[_Face] = []
+    others: list[_Tracklet] = []
+    for tracklet in sorted(tracklets, key=lambda t: t.rank):
+        if not patient or _goes_on(patient, tracklet, has_clock=has_clock):
+            patient = sorted([*patient, *tracklet.faces], key=lambda face: face.frame)
+        else:
+            others.append(tracklet)
+    return patient, others
+
+
+def _goes_on(patient: list[_Face], tracklet: _Tracklet, *, has_clock: bool) -> bool:
+    """Whether a tracklet shares no frame with the patient and joins a neighbour in time at its place."""
+    if tracklet.frames & {face.frame for face in patient}:
+        return False
+    first, last = tracklet.faces[0], tracklet.faces[-1]
+    before = [face for face in patient if face.frame < first.frame][-1:]
+    after = [face for face in patient if face.frame > last.frame][:1]
+    fits = [_mismatch(face, first, reach=REJOIN_REACH, has_clock=has_clock) for face in before]
+    fits += [_mismatch(last, face, reach=REJOIN_REACH, has_clock=has_clock) for face in after]
+    return bool(fits) and min(fits) < float("inf")
+
+
+def _count_others(patient: list[_Face], others: list[_Tracklet], times_s: FloatArray, *, has_clock: bool) -> int:
+    """Largest number of further lasting faces seen together with the patient in one frame."""
+    patient_frames = {face.frame for face in patient}
+    step_s = float(np.median(np.diff(times_s))) if has_clock and len(times_s) > 1 else 0.0
+    together: Counter[int] = Counter()
+    for tracklet in others:
+        shared = tracklet.frames & patient_frames
+        if len(shared) >= PERSISTENT_SHARE * len(times_s) or step_s * len(shared) >= PERSISTENT_S:
+            together.update(shared)
+    return max(together.values(), default=0)
+
+
+def _to_track(patient: list[_Face], times_s: FloatArray, settings: FaceSettings, *, other_faces: int) -> FaceTrack:
+    """Lay the patient's faces out over all frames, with smoothed points and a reason where not usable."""
+    n = len(times_s)
+    boxes, points = np.full((n, 4), np.nan), np.full((n, 5, 2), np.nan)
+    confidence = np.zeros(n)
+    reasons = ["no_face"] * n
+    for face, smooth in zip(patient, smooth_points(patient, settings.smooth_s), strict=True):
+        boxes[face.frame], points[face.frame] = face.box, smooth
+        confidence[face.frame] = np.clip(face.score, 0.0, 1.0)
+        reasons[face.frame] = _judge(face, smooth, settings)
+    return FaceTrack(times_s, boxes, points, confidence, tuple(reasons), other_faces)
+
+
+def smooth_points(faces: Sequence[_Face], spread_s: float) -> FloatArray:
+    """Average the five points over time by a Gaussian, weighted by confidence; nothing is made up in between.
+
+    Args:
+        faces: M sightings in order of time.
+        spread_s: standard deviation in seconds; 0 leaves the points as they are.
+
+    Returns:
+        (M, 5, 2). Sightings further than four standard deviations or half a face away have no part.
+    """
+    raw = np.array([face.points for face in faces], float).reshape(-1, 5, 2)
+    if spread_s <= 0 or len(raw) < 2:
+        return raw
+    centres, sizes = np.array([face.centre for face in faces]), np.array([face.size for face in faces])
+    times_s = np.array([face.time_s for face in faces])
+    trust = np.array([max(face.score, 1e-6) for face in faces])
+    starts = np.searchsorted(times_s, times_s - 4 * spread_s, side="left")
+    stops = np.searchsorted(times_s, times_s + 4 * spread_s, side="right")
+    smooth = np.empty_like(raw)
+    for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        distance = (times_s[start:stop] - times_s[index]) / spread_s
+        shift = np.linalg.norm(centres[start:stop] - centres[index], axis=1)
+        weights = trust[start:stop] * np.exp(-0.5 * distance**2) * (shift <= MAX_SHIFT * sizes[index])
+        smooth[index] = np.tensordot(weights / weights.sum(), raw[start:stop], axes=1)
+    return smooth
+
+
+def _judge(face: _Face, points: FloatArray, settings: FaceSettings) -> str:
+    """The first reason not to use a frame, or ""."""
+    axis = points[1] - points[0]
+    eye_distance = float(np.hypot(*axis))
+    if eye_distance <= 0 or eye_distance < settings.min_eye_distance_px:
+        return "too_small"
+    if face.outside > settings.max_cut_off:
+        return "cut_off"
+    nose_offset = float((points[2] - (points[0] + points[1]) / 2) @ axis) / eye_distance
+    if abs(nose_offset) / eye_distance > settings.max_turn:
+        return "turned_away"
+    return "blurred" if face.sharpness < settings.min_sharpness else ""

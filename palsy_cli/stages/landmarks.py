@@ -1,0 +1,105 @@
+"""Hop 3: the 68 points of every usable frame, by the two-stage cascaded FCN (AFLFP)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from palsy_cli.config import LandmarkSettings
+from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
+from palsy_cli.stages import alignment
+from palsy_cli.stages.video import iter_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Side of the network's grey input in pixels (AFLFP, preprocessing).
+CROP = 96
+
+
+def standardise(x: Tensor) -> Tensor:
+    """Mean 0, standard deviation 1 for each picture (N, 1, H, W); the deviation is at least 1e-3."""
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return (x - mean) / x.std((1, 2, 3), keepdim=True).clamp_min(1e-3)
+
+
+def fit_landmarks(
+    clip: Clip,
+    track: FaceTrack,
+    network: CascadedFCN,
+    settings: LandmarkSettings,
+    *,
+    batch_size: int = 16,
+    on_frame: Callable[[int], None] | None = None,
+) -> Landmarks:
+    """Find the 68 points in every usable frame of the patient's track, streaming.
+
+    Args:
+        clip: where the frames come from.
+        track: the patient's five points in each frame; frames with a reason code are skipped.
+        network: trained cascaded FCN.
+        settings: decoding.
+        batch_size: crops computed at once.
+        on_frame: told the number of frames done.
+
+    Returns:
+        Points (N, 68, 2) in pixels of the upright, unmirrored video, NaN where skipped; confidence (N,) is the mean
+        heat-map peak times the detection's confidence.
+    """
+    count = len(track.times_s)
+    points = np.full((count, 68, 2), np.nan)
+    confidence = np.zeros(count)
+    usable = track.usable
+    waiting: list[tuple[int, ByteImage, FloatArray]] = []
+
+    def flush() -> None:
+        if not waiting:
+            return
+        found, sure = find_points([crop for _, crop, _ in waiting], network, settings)
+        for (index, _, matrix), own, peak in zip(waiting, found, sure, strict=True):
+            points[index] = alignment.transform_points(own, alignment.invert(matrix))
+            confidence[index] = peak.mean() * track.confidence[index]
+        waiting.clear()
+
+    for frame in iter_frames(clip):
+        if frame.index >= count:
+            break
+        if usable[frame.index]:
+            matrix = alignment.crop_similarity(track.points[frame.index], size=CROP)
+            waiting.append((frame.index, alignment.warp(frame.image, matrix, (CROP, CROP)), matrix))
+        if len(waiting) >= batch_size:
+            flush()
+        if on_frame is not None:
+            on_frame(frame.index + 1)
+    flush()
+    return Landmarks(points, confidence)
+
+
+def find_points(
+    crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Points (B, 68, 2) in crop pixels and their confidences (B, 68) for RGB crops (96, 96, 3)."""
+    grey = np.stack([np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)) for crop in crops])
+    found, sure = _decode(grey, network, settings)
+    if settings.flip_average:
+        # Left and right must be treated alike, and a network is never exactly symmetric by itself.
+        mirrored, mirrored_sure = _decode(np.ascontiguousarray(grey[:, :, ::-1]), network, settings)
+        found = (found + alignment.mirror_points(mirrored, CROP)) / 2
+        sure = (sure + mirrored_sure[:, list(alignment.MIRROR_68)]) / 2
+    return found, sure
+
+
+def _decode(
+    grey: np.ndarray[Any, Any], network: CascadedFCN, settings: LandmarkSettings
+) -> tuple[FloatArray, FloatArray]:
+    device = next(network.parameters()).device
+    x = standardise(torch.from_numpy(grey).unsqueeze(1).to(device).float() / 255)
+    with torch.inference_mode():
+        points, confidence = decode_heatmaps(network(x)[1], top_k=settings.top_k, weighted=settings.weighted)
+    return points.float().cpu().numpy().astype(float), confidence.float().cpu().numpy().astype(float)
