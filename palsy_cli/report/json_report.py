@@ -1,0 +1,212 @@
+"""``assessment.json``: everything that is known of one video, versioned. NaN never appears; absence is ``null``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from palsy_cli.records import SEVERITY_LABELS, Assessment, Clip, Grades, RegionAsymmetry, Symptoms, SynkinesisPair
+
+SCHEMA_VERSION = "1.0"
+DECIMALS = 6
+
+
+def assessment_json(assessment: Assessment) -> str:
+    """The file's text. Only ``run.seconds`` varies between two runs of the same video and settings."""
+    return to_json(assessment_dict(assessment))
+
+
+def assessment_dict(assessment: Assessment) -> dict[str, Any]:
+    """The file's content as plain Python values, in the order of the published schema."""
+    run = assessment.run
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "video": video_dict(assessment.clip, frames=len(assessment.track.times_s)),
+        "quality": quality_dict(assessment),
+        **symptoms_dict(assessment.symptoms),
+        "grades": grades_dict(assessment.grades),
+        "models": {
+            name: {"name": card.name, "sha256": card.sha256, "trained_on": card.trained_on}
+            for name, card in sorted(assessment.models.items())
+        },
+        "run": {
+            "version": run.version,
+            "device": run.device,
+            "seed": run.seed,
+            "profile": run.profile,
+            "settings_sha256": run.settings_sha256,
+            "settings": run.settings,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
+        },
+    }
+
+
+def video_dict(clip: Clip, *, frames: int) -> dict[str, Any]:
+    """What was read: ``fps`` and ``duration_s`` are ``None`` for images."""
+    return {
+        "path": clip.path.as_posix(),
+        "sha256": clip.sha256,
+        "kind": clip.kind,
+        "fps": number(clip.fps),
+        "frames": frames,
+        "duration_s": number(frames / clip.fps) if clip.fps else None,
+        "width": clip.width,
+        "height": clip.height,
+        "mirrored": clip.mirrored,
+    }
+
+
+def quality_dict(assessment: Assessment) -> dict[str, Any]:
+    """How much of the recording could be used, and why the rest could not."""
+    reasons = Counter(assessment.track.reasons)
+    total = len(assessment.track.reasons)
+    return {
+        "frames_with_face": total - reasons["no_face"],
+        "usable_frames": reasons[""],
+        "unusable_frames": {reason: count for reason, count in sorted(reasons.items()) if reason},
+        "keyframes": len(assessment.keyframes.frames),
+        "other_faces": assessment.track.other_faces,
+        "warnings": list(assessment.warnings),
+    }
+
+
+def symptoms_dict(symptoms: Symptoms) -> dict[str, Any]:
+    """``weak_side``, ``asymmetry`` and ``synkinesis`` of the schema."""
+    regions: dict[str, Any] = {}
+    for region in symptoms.regions:
+        regions[region.region] = None if region.weak_side is None else region_dict(region)
+        regions[f"{region.region}_reason"] = region.reason
+    return {
+        "weak_side": symptoms.weak_side,
+        "weak_side_reason": symptoms.weak_side_reason,
+        "asymmetry": {
+            "threshold": number(symptoms.active_threshold),
+            "action_units": [
+                {
+                    "au": mean.au,
+                    "am_left": number(mean.am_left),
+                    "am_right": number(mean.am_right),
+                    "delta_am": number(mean.delta_am),
+                    "active_keyframes": mean.active_keyframes,
+                    "reason": "never active on either side" if mean.delta_am is None else None,
+                }
+                for mean in symptoms.action_units
+            ],
+            "regions": regions,
+        },
+        "synkinesis": synkinesis_dict(symptoms),
+    }
+
+
+def region_dict(region: RegionAsymmetry) -> dict[str, Any]:
+    """One assessed region."""
+    return {
+        "delta_am": number(region.delta_am),
+        "weak_side": region.weak_side,
+        "relative": number(region.relative),
+        "action_units": list(region.aus),
+    }
+
+
+def synkinesis_dict(symptoms: Symptoms) -> dict[str, Any]:
+    """Pairs and matrices; rows are responses, columns triggers, both in the order of ``aus``."""
+    table = symptoms.cooccurrence
+    return {
+        "present": symptoms.synkinesis_present,
+        "present_reason": symptoms.synkinesis_reason,
+        "threshold": number(symptoms.synkinesis_threshold),
+        "pairs": [pair_dict(pair) for pair in symptoms.pairs],
+        "aus": list(table.aus),
+        "matrices": {
+            "left_given_left": matrix(table.left_given_left),
+            "left_given_right": matrix(table.left_given_right),
+            "right_given_left": matrix(table.right_given_left),
+            "right_given_right": matrix(table.right_given_right),
+        },
+        "differences": {
+            "trigger_left": matrix(table.difference_left),
+            "trigger_right": matrix(table.difference_right),
+        },
+        "support": {
+            "trigger_left": matrix(table.support_left),
+            "trigger_right": matrix(table.support_right),
+        },
+    }
+
+
+def pair_dict(pair: SynkinesisPair) -> dict[str, Any]:
+    """One flagged pair."""
+    return {
+        "side": pair.side,
+        "response_au": pair.response_au,
+        "trigger_au": pair.trigger_au,
+        "trigger_side": pair.trigger_side,
+        "difference": number(pair.difference),
+        "support": pair.support,
+        "interval_response": [number(end) for end in pair.interval_response],
+        "interval_reference": [number(end) for end in pair.interval_reference],
+    }
+
+
+def grades_dict(grades: Grades) -> dict[str, Any]:
+    """``grades`` of the schema."""
+    severity = house_brackmann = None
+    if grades.severity is not None:
+        chances = dict(zip(SEVERITY_LABELS, map(number, grades.severity), strict=True))
+        severity = {"label": grades.severity_label, "probabilities": chances}
+    if grades.house_brackmann is not None:
+        house_brackmann = {
+            "grade": grades.house_brackmann_grade,
+            "probabilities": [number(chance) for chance in grades.house_brackmann],
+            "expected": number(grades.house_brackmann_expected),
+        }
+    return {
+        "severity": severity,
+        "severity_reason": grades.severity_reason,
+        "house_brackmann": house_brackmann,
+        "house_brackmann_reason": grades.house_brackmann_reason,
+        "frames": [int(frame) for frame in grades.frames],
+    }
+
+
+def number(value: float | None) -> float | None:
+    """A finite number of six decimals, never minus zero; anything else is ``None``."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), DECIMALS) + 0.0
+
+
+def matrix(array: np.ndarray[Any, Any]) -> list[list[float | int | None]]:
+    """Rows of numbers, ``None`` for NaN; integers stay integers."""
+    if np.issubdtype(array.dtype, np.integer):
+        return [[int(value) for value in row] for row in array]
+    return [[number(float(value)) for value in row] for row in array]
+
+
+def to_json(data: Any, *, indent: int = 2) -> str:
+    """Readable JSON with lists of numbers on one line, ended by a newline.
+
+    Raises:
+        ValueError: NaN or infinity is in the data.
+    """
+    return _layout(data, " " * indent, 0) + "\n"
+
+
+def _layout(data: Any, step: str, depth: int) -> str:
+    """Lay out one value at a nesting depth."""
+    inner, outer = "\n" + step * (depth + 1), "\n" + step * depth
+    if isinstance(data, dict) and data:
+        rows = [f"{_scalar(str(key))}: {_layout(value, step, depth + 1)}" for key, value in data.items()]
+        return "{" + inner + ("," + inner).join(rows) + outer + "}"
+    if isinstance(data, (list, tuple)) and any(isinstance(item, (dict, list, tuple, str)) for item in data):
+        return "[" + inner + ("," + inner).join(_layout(item, step, depth + 1) for item in data) + outer + "]"
+    return _scalar(data)
+
+
+def _scalar(data: Any) -> str:
+    """A number, a string, an empty container or a flat list, on one line."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
