@@ -1,0 +1,157 @@
+"""The run folder: everything that is known of one training run, written so that a kill never leaves half a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from palsy_cli.errors import ModelError, UsageError
+from palsy_cli.files import atomic_write
+from palsy_cli.training.recipes import Recipe, read_recipe, recipe_toml
+
+
+@dataclass
+class Progress:
+    """Where a run stands; stored in ``last.pt``.
+
+    Attributes:
+        epoch: epochs finished.
+        batch: batches of the current epoch already learned from.
+        step: optimiser steps in all.
+        elapsed_s: seconds spent in all parts of the run.
+        best_score: best validation score so far, ``None`` before the first validation.
+        best_epoch: epoch (counted from 1) of that score.
+        totals: sums of the current epoch's loss parts.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    elapsed_s: float = 0.0
+    best_score: float | None = None
+    best_epoch: int = 0
+    totals: dict[str, float] = field(default_factory=dict)
+
+
+class RunFolder:
+    """``recipe.toml``, ``metrics.csv``, ``last.pt``, ``best.pt`` and ``log.txt`` of one run.
+
+    Both checkpoints hold tensors and plain values only and are read with ``weights_only=True``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name a folder; it is created by the first write."""
+        self.path = Path(path)
+        self.last, self.best = self.path / "last.pt", self.path / "best.pt"
+        self.metrics, self.recipe, self.log = (self.path / name for name in ("metrics.csv", "recipe.toml", "log.txt"))
+
+    def start(self, recipe: Recipe, *, resume: bool) -> None:
+        """Create the folder and write the recipe.
+
+        Raises:
+            UsageError: a run is there already and ``resume`` is False, or it is one of another network.
+        """
+        if self.recipe.exists():
+            before = read_recipe(self.recipe)
+            if (before.network, before.size) != (recipe.network, recipe.size):
+                raise UsageError(
+                    f"{self.path}: holds a run of {before.network} ({before.size}); choose another --run folder"
+                )
+            if self.last.exists() and not resume:
+                raise UsageError(f"{self.path}: holds a run already; continue it with --resume or choose another --run")
+        self.path.mkdir(parents=True, exist_ok=True)
+        atomic_write(self.recipe, recipe_toml(recipe))
+
+    def save_last(self, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+        """Write all that a resumed run needs."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        self._save(
+            self.last,
+            {
+                "module": module.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "progress": asdict(progress),
+                "rng": torch.get_rng_state(),
+                "rng_cuda": cuda,
+            },
+        )
+
+    def load_last(
+        self, module: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+    ) -> tuple[Progress, dict[str, Any]]:
+        """Restore module and optimiser; returns the progress and the generators' states.
+
+        Raises:
+            ModelError: ``last.pt`` is damaged or belongs to another network.
+        """
+        stored = read_checkpoint(self.last, device)
+        try:
+            module.load_state_dict(stored["module"])
+            optimiser.load_state_dict(stored["optimiser"])
+            return Progress(**stored["progress"]), {"cpu": stored["rng"].cpu(), "cuda": stored["rng_cuda"]}
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(f"{self.last}: does not fit this network ({error})") from error
+
+    def save_best(self, module: nn.Module, *, metrics: dict[str, float], epoch: int) -> None:
+        """Write the weights of the best epoch (counted from 1) with its validation metrics."""
+        self._save(self.best, {"module": module.state_dict(), "metrics": metrics, "epoch": epoch})
+
+    def load_best(self, module: nn.Module) -> dict[str, float]:
+        """Load the best weights into ``module``; returns their metrics; raises ModelError as ``load_last`` does."""
+        stored = read_checkpoint(self.best, torch.device("cpu"))
+        try:
+            module.load_state_dict(stored["module"])
+            return dict(stored["metrics"])
+        except (KeyError, RuntimeError) as error:
+            raise ModelError(f"{self.best}: does not fit this network ({error})") from error
+
+    def add_metrics(self, row: dict[str, float]) -> None:
+        """Append one epoch's row to ``metrics.csv``; a row of the same or a later ``epoch`` is replaced.
+
+        Such rows are left by a run that was killed after it wrote them and before it saved its checkpoint.
+        """
+        rows = [old for old in self.read_metrics() if old["epoch"] < row["epoch"]] + [row]
+        columns = list(dict.fromkeys(key for each in rows for key in each))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: f"{value:.6g}" for key, value in each.items()} for each in rows)
+        atomic_write(self.metrics, text.getvalue())
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """All rows of ``metrics.csv``; empty when there is none."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(newline="", encoding="utf-8") as stream:
+            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+
+    def say(self, line: str) -> None:
+        """Append one dated line to ``log.txt``."""
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
+
+    def _save(self, path: Path, values: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save(values, buffer)
+        atomic_write(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint without running code from it.
+
+    Raises:
+        ModelError: absent or damaged.
+    """
+    try:
+        return dict(torch.load(path, map_location=device, weights_only=True))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no checkpoint; train the network first (palsy train)") from error
+    except Exception as error:  # torch raises many kinds for a damaged file; all of them mean the same to the user
+        raise ModelError(f"{path}: damaged checkpoint ({type(error).__name__}); start the run anew") from error

@@ -1,0 +1,158 @@
+"""What the simulated people do: lesion, muscles at work and pose of every frame, decided before a pixel is drawn.
+
+Two kinds teach action units: *free* episodes, where each side of a few units has its own strength whatever nerve it
+hangs on, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens tasks that are commanded alike on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side
+from palsy_cli.simulate.muscles import Drives
+from palsy_cli.simulate.palsy import (
+    HB_WEAKNESS,
+    Lesion,
+    SideGains,
+    au_labels,
+    draw_side_gains,
+    effective_drive,
+    house_brackmann_preset,
+    rest_displacement,
+    synkinetic_preset,
+)
+from palsy_cli.training.people import Photo
+
+Kind = Literal["still", "free", "lesion"]
+
+#: Commands of the movement tasks (action unit -> drive), from which lesion episodes draw.
+TASKS: tuple[dict[int, float], ...] = (
+    {1: 1.0, 2: 1.0},
+    {4: 1.0},
+    {43: 1.0},
+    {43: 1.0, 6: 0.8, 7: 0.8},
+    {9: 1.0, 10: 0.5, 4: 0.4},
+    {12: 1.0},
+    {12: 1.0, 25: 0.8, 6: 0.6},
+    {18: 1.0},
+    {34: 1.0, 24: 0.5},
+    {20: 1.0, 25: 0.9, 16: 0.6},
+    {15: 0.9, 17: 0.8},
+    {26: 1.0, 25: 0.6},
+)
+#: Units that free episodes draw from, and those whose two sides always go together.
+_FREE = (*ALL_AUS, 7, 10, 16, 24)
+_TWO_SIDED = (26, 18)
+RESTS_PER_EPISODE = 2
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """One frame: muscle drives, labels 0..5 per side, droop (68, 2) in pupil distances, (yaw, pitch) in degrees."""
+
+    drives: Drives
+    left: FloatArray
+    right: FloatArray
+    offset68: FloatArray | None
+    pose: tuple[float, float]
+    rest: bool
+
+
+@dataclass(frozen=True)
+class EpisodePlan:
+    """One person with one lesion. ``grade`` is the House-Brackmann grade, 0 where there is none to learn."""
+
+    photo: Photo
+    person: int
+    episode: int
+    seed: int
+    kind: Kind
+    frames: int
+    grade: int = 0
+    side: Side = "left"
+
+    @property
+    def weak_side(self) -> int:
+        """-1 right, 0 none, 1 left."""
+        return 0 if self.grade <= 1 else (1 if self.side == "left" else -1)
+
+    def draw_frames(self, rng: np.random.Generator) -> Iterator[FramePlan]:
+        """The frames of this episode, resting ones first."""
+        actor = _Actor.draw(self, rng)
+        for number in range(self.frames):
+            resting = number < RESTS_PER_EPISODE and self.kind != "still"
+            drives = {} if resting else actor.drives(rng)
+            left, right = (au_labels(drives, side) for side in ("left", "right"))
+            pose = (actor.pose[0] + rng.normal(0, 2.5), actor.pose[1] + rng.normal(0, 2.0))
+            yield FramePlan(drives, left, right, actor.droop, pose, resting)
+
+
+@dataclass(frozen=True)
+class _Actor:
+    """What stays the same within an episode."""
+
+    kind: Kind
+    lesion: Lesion = field(default_factory=Lesion)
+    gains: SideGains = field(default_factory=SideGains)
+    droop: FloatArray | None = None
+    pose: tuple[float, float] = (0.0, 0.0)
+
+    @staticmethod
+    def draw(plan: EpisodePlan, rng: np.random.Generator) -> _Actor:
+        pose = (float(rng.normal(0, 4)), float(rng.normal(0, 3)))
+        if plan.kind != "lesion":
+            return _Actor(plan.kind, pose=pose)
+        lesion = house_brackmann_preset(plan.grade, plan.side, rng=rng)
+        if plan.grade in (2, 3) and rng.random() < 0.4:
+            lesion = synkinetic_preset(plan.side, weakness=HB_WEAKNESS[plan.grade - 1], pairs=4, rng=rng)
+        droop = rest_displacement(lesion)
+        return _Actor(plan.kind, lesion, draw_side_gains(rng), droop if np.any(droop) else None, pose)
+
+    def drives(self, rng: np.random.Generator) -> Drives:
+        """Muscles of one frame that is not at rest."""
+        if self.kind != "lesion":
+            return _free_drives(rng)
+        task = TASKS[rng.integers(len(TASKS))]
+        effort = rng.uniform(0.35, 1.0)
+        commands = {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in task.items()}
+        return effective_drive(commands, self.lesion, self.gains)
+
+
+def _free_drives(rng: np.random.Generator) -> Drives:
+    """One to four units; each side as strong as the other, weaker, or still."""
+    drives: dict[tuple[int, Side], float] = {}
+    for au in rng.choice(_FREE, rng.integers(1, 5), replace=False):
+        strength = float(rng.uniform(0.08, 1.0))
+        pair = [strength, strength]
+        if au not in _TWO_SIDED and rng.random() < 0.65:
+            pair[int(rng.integers(2))] *= 0.0 if rng.random() < 0.4 else float(rng.uniform(0, 1))
+        drives |= {(int(au), side): value for side, value in zip(SIDES, pair, strict=True)}
+    return drives
+
+
+def plan_episodes(photos: list[Photo], *, seed: int, share: float = 1.0) -> list[EpisodePlan]:
+    """Decide all episodes: four of eight frames for each resting face, a still of two frames for any other photo.
+
+    Grades are dealt evenly, sides by turns, so that no grade goes with a side or a person.
+    """
+    rng = np.random.default_rng(seed)
+    plans: list[EpisodePlan] = []
+    dealt = 0
+    for person, photo in enumerate(photos):
+        if rng.random() >= share:
+            continue
+        kinds: tuple[Kind, ...] = ("free", "free", "lesion", "lesion") if photo.calm else ("still",)
+        for kind in kinds:
+            grade, side = 0, SIDES[dealt // 6 % 2]
+            if kind == "lesion":
+                grade, dealt = dealt % 6 + 1, dealt + 1
+            frames = 2 if kind == "still" else 8
+            plans.append(
+                EpisodePlan(photo, person, len(plans), int(rng.integers(2**31)), kind, frames, grade, side)
+            )
+    return plans
+

@@ -1,0 +1,84 @@
+"""The people that networks learn from: photos with points (``$PALSY_DATA``), split once by content hash."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from palsy_cli.errors import DatasetError
+from palsy_cli.records import ByteImage, FloatArray
+from palsy_cli.simulate.rig import Rig, load_rig
+
+#: One person in ten is never trained on: those whose photo's SHA-256 starts below this byte.
+HELD_OUT_BELOW = 26
+
+#: Blendshape scores under which a photo counts as a resting face.
+_CALM_LIMITS = {
+    "jawOpen": 0.1,
+    "eyeBlinkLeft": 0.45,
+    "eyeBlinkRight": 0.45,
+    "browDownLeft": 0.35,
+    "browOuterUpLeft": 0.4,
+    "browInnerUp": 0.4,
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One person's photo. ``points`` (468, 2) pixels; ``calm``: a resting frontal face, fit for AU labels."""
+
+    path: Path
+    points: FloatArray
+    frontal: bool
+    calm: bool
+    held_out: bool
+
+    def read(self) -> ByteImage:
+        """(H, W, 3) RGB uint8; raises DatasetError when the file is damaged."""
+        image = cv2.imread(str(self.path))
+        if image is None:
+            raise DatasetError(f"{self.path}: not a readable picture; restore the photo set")
+        return np.ascontiguousarray(image[..., ::-1], np.uint8)
+
+
+def require_data(root: Path | None) -> Path:
+    """The data folder, checked for the parts that training needs; raises DatasetError with the missing one."""
+    if root is None:
+        raise DatasetError("no data folder: name one with --data or PALSY_DATA; docs/how-to/retrain.md says what it holds")
+    for part in ("photos/index.csv", "photos/landmarks.npz", "rig/au_rig.npz", "backgrounds"):
+        if not (root / part).exists():
+            raise DatasetError(f"{root}: {part} is missing; docs/how-to/retrain.md says how to make it")
+    return root
+
+
+def read_rig(root: Path) -> Rig:
+    """The training rig of a data folder."""
+    return load_rig(root / "rig" / "au_rig.npz")
+
+
+def read_photos(root: Path) -> list[Photo]:
+    """All photos of a data folder, in the order of their points file; raises DatasetError."""
+    folder = require_data(root) / "photos"
+    with (folder / "index.csv").open(newline="") as stream:
+        frontal = {row["file"] for row in csv.DictReader(stream) if row["frontal"] == "1"}
+    with np.load(folder / "landmarks.npz") as archive:
+        names = [str(name) for name in archive["files"]]
+        points = archive["landmarks478"][:, :468, :2].astype(float)
+        scores = dict(zip((str(n) for n in archive["blendshape_names"]), archive["blendshapes"].T, strict=True))
+    calm = scores["mouthSmileLeft"] + scores["mouthSmileRight"] < 0.3
+    for name, limit in _CALM_LIMITS.items():
+        calm &= scores[name] < limit
+    return [
+        Photo(folder / name, points[i], name in frontal, bool(calm[i]) and name in frontal, is_held_out(folder / name))
+        for i, name in enumerate(names)
+    ]
+
+
+def is_held_out(path: Path) -> bool:
+    """Whether a photo belongs to the people that are never trained on."""
+    return hashlib.sha256(path.read_bytes()).digest()[0] < HELD_OUT_BELOW

@@ -1,0 +1,234 @@
+"""``palsy train``: put data, network, task and recipe of one name together, fit, and export the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import torch
+from torch import nn
+
+from palsy_cli.console import ProgressCallback
+from palsy_cli.errors import UsageError
+from palsy_cli.networks.algrnet import ALGRNet
+from palsy_cli.networks.dem import DVPM, OVPM
+from palsy_cli.networks.hb_cascade import HBCascade
+from palsy_cli.networks.landmark_fcn import CascadedFCN
+from palsy_cli.networks.manifest_file import update_manifest
+from palsy_cli.networks.registry import NETWORKS, network_config
+from palsy_cli.networks.retinaface import RetinaFace
+from palsy_cli.networks.registry import build_network
+from palsy_cli.networks.weights import describe, find_models_dir, load_network, save_network
+from palsy_cli.training.checkpoints import RunFolder
+from palsy_cli.training.loop import Task, fit
+from palsy_cli.training.people import read_photos, read_rig, require_data
+from palsy_cli.training.recipes import Recipe, get_recipe
+from palsy_cli.training.samples import FaceSamples, make_samples
+from palsy_cli.training.scenes import make_portrait, read_backgrounds
+from palsy_cli.training.tasks.cascade import GraderTask, SegmentationTask
+from palsy_cli.training.tasks.detector import DetectorTask
+from palsy_cli.training.tasks.difference import DifferenceTask, Pair
+from palsy_cli.training.tasks.landmarks import LandmarkTask
+from palsy_cli.training.tasks.severity import SeverityTask
+
+#: What a result says of our weights.
+TRAINED_ON_PORTRAITS = "AI-generated portraits (faker-js, SFHQ, SFHQ-T2I) and drawn people"
+TRAINED_ON_PALSY = "simulated palsy on AI-generated faces (faker-js, SFHQ, SFHQ-T2I) and on drawn people"
+#: Share of the minutes of ``hb_cascade`` that its first stage gets.
+_SEGMENTATION_SHARE = 0.5
+_DETECTOR_STEPS = 120
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training as asked for."""
+
+    network: str
+    data: Path
+    run: Path
+    size: str
+    minutes: float | None
+    resume: bool
+    device: torch.device
+    on_progress: ProgressCallback | None = None
+
+    def recipe(self, *, name: str | None = None, share: float = 1.0) -> Recipe:
+        """The recipe with this job's budget."""
+        recipe = get_recipe(name or self.network, self.size)
+        changes = {} if self.minutes is None else {"max_minutes": self.minutes * share, "epochs": 1000}
+        return get_recipe(name or self.network, self.size, **changes) if changes else recipe
+
+    def samples(self) -> FaceSamples:
+        """The simulated faces, made once beside the runs."""
+        return make_samples(self.data, self.run.parent / "samples")
+
+    def fit(self, task: Task, recipe: Recipe, *, folder: str = "") -> dict[str, float]:
+        """Fit, put the best weights into the task's module, return their metrics."""
+        run = RunFolder(self.run / folder if folder else self.run)
+        resume = self.resume and (run.path / "recipe.toml").exists()
+        fit(task, recipe, run, device=self.device, resume=resume, on_progress=self.on_progress)
+        return run.load_best(task.module.to("cpu"))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves: the module to export, its figures, and what else its header must say."""
+
+    module: nn.Module
+    metrics: dict[str, float]
+    trained_on: str = TRAINED_ON_PALSY
+    config: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+def train(
+    network: str,
+    *,
+    data: Path,
+    run: Path,
+    size: str = "compact",
+    minutes: float | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    export_to: Path | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> Path:
+    """Train one network and, if asked, add it to a folder of models.
+
+    Args:
+        network: name in the registry. ``dvpm`` needs an exported ``ovpm`` in ``export_to`` (or the product's models).
+        data: folder with photos/, rig/ and backgrounds/.
+        run: folder of the run; simulated faces are kept beside it and shared between runs.
+        size: ``compact``, ``paper`` or ``tiny``.
+        minutes: budget; the learning rate reaches its end within it.
+        resume: continue the run.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        export_to: folder of models.
+        on_progress: told stage, steps done, steps in all.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UsageError: unknown network, or the folder holds another run.
+        DatasetError: the data folder is not complete.
+        ModelError: ``dvpm`` without an OVPM.
+    """
+    if network not in NETWORKS:
+        raise UsageError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
+    cv2.setNumThreads(1)  # the loader's thread must not fight the network's
+    torch.manual_seed(0)
+    chosen = torch.device(_device(device))
+    job = Job(network, require_data(data), Path(run), size, minutes, resume, chosen, on_progress)
+    trained = _TRAINERS[network](job, export_to)
+    if export_to is not None:
+        export(trained, network, job.recipe(), export_to)
+    return job.run
+
+
+def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None:
+    """Write weights and manifest entry into a folder of models."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{network}.safetensors"
+    save_network(
+        trained.module,
+        path,
+        name=network,
+        size=recipe.size,
+        config=trained.config,
+        trained_on=trained.trained_on,
+        extra=trained.extra,
+    )
+    figures = {name: round(value, 4) for name, value in trained.metrics.items()}
+    update_manifest(folder, describe(path, recipe=f"{network}-{recipe.size}: {recipe.source}", metrics=figures))
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _build(job: Job, name: str, **overrides: Any) -> Any:
+    return build_network(name, job.size, **overrides)
+
+
+def _train_detector(job: Job, _: Path | None) -> Trained:
+    rig = read_rig(job.data)
+    photos = read_photos(job.data)
+    portraits = [make_portrait(photo.read(), photo.points, photo.points[rig.index68]) for photo in photos]
+    recipe = job.recipe()
+    task = DetectorTask(
+        cast("RetinaFace", _build(job, "retinaface")),
+        training=[p for p, photo in zip(portraits, photos, strict=True) if not photo.held_out],
+        held_out=[p for p, photo in zip(portraits, photos, strict=True) if photo.held_out],
+        backgrounds=read_backgrounds(job.data / "backgrounds"),
+        batch_size=recipe.batch_size,
+        steps_per_epoch=_DETECTOR_STEPS,
+    )
+    metrics = job.fit(task, recipe)
+    return Trained(task.module, metrics, TRAINED_ON_PORTRAITS)
+
+
+def _train_landmarks(job: Job, _: Path | None) -> Trained:
+    recipe = job.recipe()
+    network = cast("CascadedFCN", _build(job, "landmark_fcn"))
+    task = LandmarkTask(network, job.samples(), batch_size=recipe.batch_size)
+    return Trained(network, job.fit(task, recipe))
+
+
+def _train_ovpm(job: Job, _: Path | None) -> Trained:
+    """Stage one. A DVPM learns along as companion: it makes the OVPM's maps comparable between frames."""
+    recipe = job.recipe()
+    ovpm, companion = cast("OVPM", _build(job, "ovpm")), cast("DVPM", _build(job, "dvpm"))
+    task = DifferenceTask(ovpm, companion, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=False)
+    return Trained(ovpm, job.fit(task, recipe))
+
+
+def _train_dvpm(job: Job, export_to: Path | None) -> Trained:
+    """Stage two: the exported OVPM is frozen; its digest goes into the DVPM's header."""
+    loaded = load_network("ovpm", export_to or find_models_dir()[0])
+    recipe, ovpm, dvpm = job.recipe(), cast("OVPM", loaded.module), cast("DVPM", _build(job, "dvpm"))
+    companion = RunFolder(job.run.parent / f"ovpm-{job.size}")
+    if companion.best.exists():
+        companion.load_best(Pair(cast("OVPM", _build(job, "ovpm")), dvpm))
+    task = DifferenceTask(ovpm, dvpm, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=True)
+    if not companion.best.exists():
+        task.measure_taps()
+    metrics = job.fit(task, recipe)
+    return Trained(dvpm, metrics, extra={"ovpm_sha256": loaded.card.sha256})
+
+
+def _train_severity(job: Job, _: Path | None) -> Trained:
+    recipe = job.recipe()
+    network = cast("ALGRNet", _build(job, "algrnet", mode="palsy"))
+    task = SeverityTask(network, job.samples(), batch_size=recipe.batch_size)
+    task.start_from_mean_face()
+    return Trained(network, job.fit(task, recipe), config={"mode": "palsy"})
+
+
+def _train_cascade(job: Job, _: Path | None) -> Trained:
+    """Stage A trains E1 on segmentation, stage B the grader on the frozen E1."""
+    network = cast("HBCascade", _build(job, "hb_cascade"))
+    samples = job.samples()
+    recipe = job.recipe(name="hb_segmentation", share=_SEGMENTATION_SHARE)
+    network.encoder.requires_grad_(True)
+    first = SegmentationTask(network.encoder, samples, size=network.input_size, batch_size=recipe.batch_size)
+    segmented = job.fit(first, recipe, folder="segmentation")
+    network.encoder.requires_grad_(False)
+    recipe = job.recipe(share=1 - _SEGMENTATION_SHARE)
+    task = GraderTask(network, samples, batch_size=recipe.batch_size)
+    return Trained(network, job.fit(task, recipe) | {"segmentation_miou": segmented["miou"]})
+
+
+_TRAINERS: dict[str, Callable[[Job, Path | None], Trained]] = {
+    "retinaface": _train_detector,
+    "landmark_fcn": _train_landmarks,
+    "ovpm": _train_ovpm,
+    "dvpm": _train_dvpm,
+    "algrnet": _train_severity,
+    "hb_cascade": _train_cascade,
+}

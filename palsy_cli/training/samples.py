@@ -1,0 +1,155 @@
+"""The simulated faces that four networks learn from: made once, kept in a run's cache as arrays.
+
+An *episode* is one person with one lesion: two resting frames, then frames with muscles at work. All frames of an
+episode share the person's droop and mouth; pose and muscles differ. Pixels are an upright square crop
+(``stages.alignment.crop_similarity`` with ``CACHE_MARGIN``), from which every network cuts its own input.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palsy_cli.errors import DatasetError
+from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
+from palsy_cli.stages import alignment
+from palsy_cli.simulate.photo import PhotoFace, Pose
+from palsy_cli.simulate.rig import Rig
+from palsy_cli.simulate.warp import MouthLook
+from palsy_cli.training.episodes import EpisodePlan, plan_episodes
+from palsy_cli.training.people import Photo, read_photos, read_rig
+
+CACHE_SIDE = 288
+CACHE_MARGIN = 1.4
+FLOW_SIDE = CACHE_SIDE // 8
+
+
+@dataclass(frozen=True)
+class FaceSamples:
+    """N simulated faces.
+
+    Attributes:
+        images: (N, 288, 288, 3) RGB uint8, memory-mapped.
+        points: (N, 68, 2) pixels of ``images``.
+        left, right: (N, 14) intensities 0..5 in ``ALL_AUS`` order; NaN where the photo's own expression is unknown.
+        flow: (N, 36, 36, 2) pixels: displacement by expression of what is seen at each 8x8 cell.
+        person, episode: (N,) identifiers.
+        rest: (N,) True for resting frames.
+        grade: (N,) House-Brackmann 1..6 of the episode's lesion, 0 when it has none to grade.
+        weak_side: (N,) -1 right, 0 none, 1 left.
+        held_out: (N,) True for people that are never trained on.
+    """
+
+    images: np.ndarray[Any, Any]
+    points: FloatArray
+    left: FloatArray
+    right: FloatArray
+    flow: FloatArray
+    person: np.ndarray[Any, Any]
+    episode: np.ndarray[Any, Any]
+    rest: np.ndarray[Any, Any]
+    grade: np.ndarray[Any, Any]
+    weak_side: np.ndarray[Any, Any]
+    held_out: np.ndarray[Any, Any]
+
+
+def load_samples(cache: Path) -> FaceSamples:
+    """Open a cache written by ``make_samples``; raises DatasetError when it is not whole."""
+    try:
+        images = np.load(cache / "images.npy", mmap_mode="r")
+        with np.load(cache / "labels.npz") as archive:
+            labels = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{cache}: the sample cache is not whole ({error}); delete it and start again") from error
+    return FaceSamples(images=images, **labels)
+
+
+def make_samples(data: Path, cache: Path, *, seed: int = 0, share: float = 1.0, workers: int = 2) -> FaceSamples:
+    """Simulate all episodes of all people into ``cache`` (labels last, so that a cut run is seen as incomplete).
+
+    Args:
+        data: the data folder.
+        cache: folder to fill; an existing whole cache is reused.
+        seed: of every random choice.
+        share: part of the people to use, for trials.
+        workers: processes.
+    """
+    if (cache / "labels.npz").exists():
+        return load_samples(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    plans = plan_episodes(read_photos(data), seed=seed, share=share)
+    total = sum(plan.frames for plan in plans)
+    images = np.lib.format.open_memmap(
+        cache / "images.npy", mode="w+", dtype=np.uint8, shape=(total, CACHE_SIDE, CACHE_SIDE, 3)
+    )
+    rows: list[dict[str, Any]] = []
+    with multiprocessing.get_context("spawn").Pool(workers, _start_worker, (data,)) as pool:
+        for plan, result in zip(plans, pool.imap(_run_plan, plans, chunksize=4), strict=True):
+            pictures, labels = result
+            images[len(rows) : len(rows) + plan.frames] = pictures
+            rows += labels
+    images.flush()
+    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    partial = cache / "labels.partial.npz"
+    np.savez(partial, **stacked)
+    partial.replace(cache / "labels.npz")
+    return load_samples(cache)
+
+
+_WORKER: dict[str, Rig] = {}
+
+
+def _start_worker(data: Path) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    _WORKER["rig"] = read_rig(data)
+
+
+def _run_plan(plan: EpisodePlan) -> tuple[ByteImage, list[dict[str, Any]]]:
+    pictures, labels = zip(*simulate_episode(plan, _WORKER["rig"]), strict=True)
+    return np.stack(pictures), list(labels)
+
+
+def photo_face(photo: Photo, rig: Rig, rng: np.random.Generator) -> PhotoFace:
+    """A photo, cropped and upright as the cache wants it, ready to move."""
+    matrix = alignment.crop_similarity(
+        alignment.five_points(photo.points[rig.index68]), size=CACHE_SIDE, margin=CACHE_MARGIN
+    )
+    points = alignment.transform_points(photo.points, matrix)
+    image = alignment.warp(photo.read(), matrix, (CACHE_SIDE, CACHE_SIDE))
+    unit = float(np.hypot(*(points[263] - points[33])))
+    return PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit))
+
+
+def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, dict[str, Any]]]:
+    """Picture and labels of each frame of one episode."""
+    rng = np.random.default_rng(plan.seed)
+    face = photo_face(plan.photo, rig, rng)
+    known, unknown = plan.photo.calm, np.full(len(ALL_AUS), np.nan)
+    for frame in plan.draw_frames(rng):
+        warped = face.render(frame.drives, offset68=frame.offset68, pose=Pose(*frame.pose))
+        yield warped.image, {
+            "points": warped.points[rig.index68].astype(np.float32),
+            "left": (frame.left if known else unknown).astype(np.float32),
+            "right": (frame.right if known else unknown).astype(np.float32),
+            "flow": warped.flow.astype(np.float16),
+            "person": np.int32(plan.person),
+            "episode": np.int32(plan.episode),
+            "rest": np.bool_(frame.rest),
+            "grade": np.int8(plan.grade if known else 0),
+            "weak_side": np.int8(plan.weak_side),
+            "held_out": np.bool_(plan.photo.held_out),
+        }
+
+
+
+def graded_rows(samples: FaceSamples) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Rows with a House-Brackmann grade and muscles at work: of training people, of held-out people."""
+    graded = (samples.grade > 0) & ~samples.rest
+    return np.flatnonzero(graded & ~samples.held_out), np.flatnonzero(graded & samples.held_out)

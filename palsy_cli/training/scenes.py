@@ -1,0 +1,165 @@
+"""Pictures for the face detector: people pasted at every size onto backgrounds, with true boxes and five points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from palsy_cli.records import ByteImage, FloatArray
+from palsy_cli.stages.alignment import five_points, transform_points
+from palsy_cli.training.augment import recompress
+
+#: Pictures larger than this are reduced when they are loaded: no scene shows a face larger than its side.
+_LOAD_SIDE = 320
+#: Faces with less of their box in view than this are neither taught nor tested.
+_MIN_VISIBLE = 0.5
+#: Smallest face in pixels that is taught.
+_MIN_FACE = 9.0
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A picture with one face: ``box`` (4,) around the face from the hair line to the chin, ``points`` (5, 2)."""
+
+    image: ByteImage
+    box: FloatArray
+    points: FloatArray
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A square picture with its G faces: ``boxes`` (G, 4), ``points`` (G, 5, 2)."""
+
+    image: ByteImage
+    boxes: FloatArray
+    points: FloatArray
+
+
+def make_portrait(image: ByteImage, points: FloatArray, points68: FloatArray) -> Portrait:
+    """A portrait from the points of its face: ``points`` (P, 2) span the box."""
+    factor = min(1.0, _LOAD_SIDE / max(image.shape[:2]))
+    if factor < 1:
+        size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    box = np.concatenate([points.min(0), points.max(0)])
+    return Portrait(image, box * factor, five_points(points68) * factor)
+
+
+def read_backgrounds(folder: Path) -> list[ByteImage]:
+    """All pictures of a folder, RGB."""
+    paths = sorted([*folder.glob("*.png"), *folder.glob("*.jpg")])
+    return [np.ascontiguousarray(cv2.imread(str(path))[..., ::-1], np.uint8) for path in paths]
+
+
+def draw_scene(
+    portraits: list[Portrait], backgrounds: list[ByteImage], *, rng: np.random.Generator, side: int = 320
+) -> Scene:
+    """Compose one random scene: none to four people, from a few pixels to filling the picture, cut off or whole."""
+    canvas = _background(portraits, backgrounds, rng, side)
+    boxes, points = np.zeros((0, 4)), np.zeros((0, 5, 2))
+    count = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.57, 0.17, 0.1, 0.08]))
+    for _ in range(count):
+        portrait = portraits[rng.integers(len(portraits))]
+        matrix = _placement(portrait, rng, side, alone=count == 1)
+        hidden = _paste(canvas, portrait.image, matrix)
+        if len(boxes):
+            keep = np.array([_covered(hidden, box) < 0.4 for box in boxes])
+            boxes, points = boxes[keep], points[keep]
+        box, five = _moved(portrait, matrix)
+        if _visible(box, side) >= _MIN_VISIBLE and min(box[2:] - box[:2]) >= _MIN_FACE:
+            boxes, points = np.vstack([boxes, box[None]]), np.concatenate([points, five[None]])
+    return _camera(Scene(canvas, boxes, points), rng)
+
+
+def _background(
+    portraits: list[Portrait], backgrounds: list[ByteImage], rng: np.random.Generator, side: int
+) -> ByteImage:
+    """A texture, its enlarged part, a plain tone, or the blurred edge of a photo."""
+    kind = rng.random()
+    if kind < 0.6:
+        image = backgrounds[rng.integers(len(backgrounds))]
+        part = int(rng.integers(24, min(image.shape[:2]) + 1))
+        y, x = (int(rng.integers(0, extent - part + 1)) for extent in image.shape[:2])
+        image = image[y : y + part, x : x + part]
+    elif kind < 0.8:
+        image = np.full((2, 2, 3), rng.integers(0, 256, 3), np.uint8)
+        image[rng.integers(2)] = rng.integers(0, 256, 3)
+    else:
+        portrait = portraits[rng.integers(len(portraits))]
+        image = portrait.image[: max(4, int(portrait.box[1] * 0.8))]
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _placement(portrait: Portrait, rng: np.random.Generator, side: int, *, alone: bool) -> FloatArray:
+    """A random similarity from the portrait to the scene; sizes are uniform in the logarithm."""
+    face = float(max(portrait.box[2:] - portrait.box[:2]))
+    largest = side * (0.95 if alone else 0.5)
+    wanted = float(np.exp(rng.uniform(np.log(14), np.log(largest))))
+    angle = rng.normal(0, 12)
+    centre = (portrait.box[:2] + portrait.box[2:]) / 2
+    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, wanted / face)
+    margin = 0.5 * wanted * (rng.uniform(0.5, 1.0) if rng.random() < 0.85 else 0.1)
+    matrix[:, 2] += rng.uniform(min(margin, side / 2), max(side - margin, side / 2), 2) - centre
+    if rng.random() < 0.5:  # mirror: the portrait's x axis is turned round
+        matrix = np.column_stack([-matrix[:, 0], matrix[:, 1], matrix[:, 2] + matrix[:, 0] * 2 * centre[0]])
+    return np.asarray(matrix, float)
+
+
+def _paste(canvas: ByteImage, image: ByteImage, matrix: FloatArray) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """Put the whole portrait onto the canvas in place; returns the mask (0/255) of what it covers."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < 0.5:
+        factor = scale * 1.5
+        size = (max(2, round(image.shape[1] * factor)), max(2, round(image.shape[0] * factor)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        ratio = np.array([image.shape[1] / size[0], image.shape[0] / size[1]])
+        image, matrix = np.asarray(small, np.uint8), np.column_stack([matrix[:, :2] * ratio, matrix[:, 2]])
+    extent = canvas.shape[1::-1]
+    mask = cv2.warpAffine(np.full(image.shape[:2], 255, np.uint8), matrix, extent)
+    moved = cv2.warpAffine(image, matrix, extent, flags=cv2.INTER_LINEAR)
+    cv2.copyTo(moved, mask, canvas)
+    return np.asarray(mask, np.uint8)
+
+
+def _moved(portrait: Portrait, matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The portrait's upright box and five points in the scene, the patient's right first."""
+    x1, y1, x2, y2 = portrait.box
+    centre = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
+    # The box of a turned ellipse, not of a turned rectangle: faces have no corners.
+    radius = np.sqrt((matrix[:, :2] ** 2) @ (np.array([x2 - x1, y2 - y1]) / 2) ** 2)
+    middle = transform_points(centre, matrix)
+    points = transform_points(portrait.points, matrix)
+    if np.linalg.det(matrix[:, :2]) < 0:
+        points = points[[1, 0, 2, 4, 3]]
+    return np.concatenate([middle - radius, middle + radius]), points
+
+
+def _visible(box: FloatArray, side: int) -> float:
+    """Share of the box inside the scene."""
+    inside = np.clip(box, 0, side)
+    return float(np.prod(inside[2:] - inside[:2]) / np.prod(box[2:] - box[:2]))
+
+
+def _covered(mask: np.ndarray[tuple[int, int], np.dtype[np.uint8]], box: FloatArray) -> float:
+    """Share of the box (its part in the scene) under the mask."""
+    x1, y1, x2, y2 = np.clip(box, 0, len(mask)).astype(int)
+    return float(mask[y1:y2, x1:x2].mean() / 255) if x2 > x1 and y2 > y1 else 1.0
+
+
+def _camera(scene: Scene, rng: np.random.Generator) -> Scene:
+    """Light, colour, blur and compression of a camera."""
+    image = scene.image.astype(np.float32) * rng.uniform(0.5, 1.4) + rng.uniform(-25, 25)
+    image *= 1 + rng.uniform(-0.15, 0.15, 3)
+    if rng.random() < 0.12:
+        image[:] = image.mean(-1, keepdims=True)
+    if rng.random() < 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
+    if rng.random() < 0.3:
+        image = image + rng.normal(0, rng.uniform(1, 9), image.shape)
+    finished = np.clip(image, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        finished = recompress(finished, quality=int(rng.integers(30, 90)))
+    return Scene(finished, scene.boxes, scene.points)

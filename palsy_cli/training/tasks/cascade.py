@@ -1,0 +1,145 @@
+"""Training of the cascaded encoder in its two stages: segmentation (E1), then House-Brackmann with E1 frozen (E2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from palsy_cli.networks.hb_cascade import REGION_CLASSES, HBCascade, SegmentationEncoder
+from palsy_cli.records import FloatArray
+from palsy_cli.stages import alignment
+from palsy_cli.stages.grading import encoder_alignment, encoder_tensor
+from palsy_cli.stages.regions import region_masks
+from palsy_cli.training.augment import jitter_light, jitter_matrix
+from palsy_cli.training.metrics import macro_f1
+from palsy_cli.training.prefetch import prefetch
+from palsy_cli.training.samples import FaceSamples, graded_rows
+
+
+class _FaceCrops:
+    """Upright crops with random framing, mirror and light, shared by both stages."""
+
+    def __init__(self, samples: FaceSamples, *, size: int, batch_size: int, training: Any) -> None:
+        self.samples, self.size, self.batch_size, self.training = samples, size, batch_size, training
+        self.steps_per_epoch = max(1, len(training) // batch_size)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Any, Tensor, list[FloatArray]]]:
+        """Rows, crops (B, 3, S, S) normalised, points (68, 2) of each."""
+        order = rng.permutation(self.training)
+        for i in range(self.steps_per_epoch):
+            rows = np.sort(order[i * self.batch_size : (i + 1) * self.batch_size])
+            yield rows, *self.cut(rows, rng)
+
+    def cut(self, rows: Any, rng: np.random.Generator | None) -> tuple[Tensor, list[FloatArray]]:
+        """Crops and points of some rows; without ``rng`` framed as at inference."""
+        crops, points = zip(*(self._one(int(row), rng) for row in rows), strict=True)
+        x = np.stack(crops)
+        if rng is None:
+            return encoder_tensor(x), list(points)
+        lit = jitter_light(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).float() / 255, rng=rng)
+        return encoder_tensor((lit * 255).byte().permute(0, 2, 3, 1).numpy()), list(points)
+
+    def _one(self, row: int, rng: np.random.Generator | None) -> tuple[Any, FloatArray]:
+        own = self.samples.points[row]
+        matrix = encoder_alignment(own, size=self.size)
+        if rng is not None:
+            wobble = jitter_matrix(rng, size=self.size, degrees=5, scale=0.05, shift=0.02)
+            matrix = alignment.compose(wobble, matrix)
+        crop = alignment.warp(self.samples.images[row], matrix, (self.size, self.size))
+        points = alignment.transform_points(own, matrix)
+        if rng is not None and rng.random() < 0.5:
+            return np.ascontiguousarray(crop[:, ::-1]), alignment.mirror_points(points, self.size)
+        return crop, points
+
+
+class SegmentationTask:
+    """Stage A: pixel-wise cross-entropy against the regions drawn from the 68 points."""
+
+    score_name = "miou"
+
+    def __init__(self, module: SegmentationEncoder, samples: FaceSamples, *, size: int, batch_size: int) -> None:
+        self.module = module
+        self.check = np.flatnonzero(samples.held_out)[::8][:200]
+        self.crops = _FaceCrops(
+            samples, size=size, batch_size=batch_size, training=np.flatnonzero(~samples.held_out)
+        )
+        # An epoch is a quarter of the pictures, so that progress is seen and saved often.
+        self.steps_per_epoch = self.crops.steps_per_epoch = max(1, self.crops.steps_per_epoch // 4)
+
+    def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
+        """``(crops (B, 3, S, S), classes (B, S, S))``."""
+        return prefetch((x, self._masks(points)) for _, x, points in self.crops.batches(rng))
+
+    def _masks(self, points: list[FloatArray]) -> Tensor:
+        size = (self.crops.size, self.crops.size)
+        return torch.from_numpy(np.stack([region_masks(p, size) for p in points]).astype(np.int64))
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Cross-entropy per pixel."""
+        crops, masks = batch
+        return {"loss": functional.cross_entropy(self.module(crops)[0].float(), masks)}
+
+    def validate(self) -> dict[str, float]:
+        """Mean IoU over the classes and pixel accuracy on held-out people."""
+        confusion = np.zeros((REGION_CLASSES, REGION_CLASSES), np.int64)
+        for start in range(0, len(self.check), 16):
+            x, points = self.crops.cut(self.check[start : start + 16], None)
+            guess = self.module(x)[0].argmax(1).numpy().ravel()
+            truth = self._masks(points).numpy().ravel()
+            confusion += np.bincount(
+                truth * REGION_CLASSES + guess, minlength=REGION_CLASSES**2
+            ).reshape(REGION_CLASSES, REGION_CLASSES)
+        hits = np.diag(confusion)
+        iou = hits / np.maximum(confusion.sum(0) + confusion.sum(1) - hits, 1)
+        return {"miou": float(iou.mean()), "pixel_accuracy": float(hits.sum() / confusion.sum())}
+
+    def better(self, new: float, old: float) -> bool:
+        """Larger is better."""
+        return new >= old
+
+
+class GraderTask:
+    """Stage B: six grades by cross-entropy; E1 is frozen inside the module."""
+
+    score_name = "f1"
+
+    def __init__(self, module: HBCascade, samples: FaceSamples, *, batch_size: int) -> None:
+        self.module, self.samples = module, samples
+        training, self.check = graded_rows(samples)
+        self.crops = _FaceCrops(samples, size=module.input_size, batch_size=batch_size, training=training)
+        self.steps_per_epoch = self.crops.steps_per_epoch
+
+    def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
+        """``(crops (B, 3, S, S), grades (B,) 0..5)``."""
+        return prefetch((x, self._grades(rows)) for rows, x, _ in self.crops.batches(rng))
+
+    def _grades(self, rows: Any) -> Tensor:
+        return torch.from_numpy(self.samples.grade[rows].astype(np.int64) - 1)
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Cross-entropy."""
+        crops, grades = batch
+        return {"loss": functional.cross_entropy(self.module(crops).float(), grades)}
+
+    def validate(self) -> dict[str, float]:
+        """Per-frame macro F1, accuracy, share within one grade, on held-out people."""
+        found, truth = [], []
+        for start in range(0, len(self.check), 32):
+            rows = self.check[start : start + 32]
+            found.append(self.module(self.crops.cut(rows, None)[0]).float().argmax(-1).numpy())
+            truth.append(self._grades(rows).numpy())
+        guess, real = np.concatenate(found), np.concatenate(truth)
+        return {
+            "f1": macro_f1(real, guess, classes=6),
+            "accuracy": float((guess == real).mean()),
+            "within_one": float((np.abs(guess - real) <= 1).mean()),
+        }
+
+    def better(self, new: float, old: float) -> bool:
+        """Larger is better; a later epoch wins a tie."""
+        return new >= old

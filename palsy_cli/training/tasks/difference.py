@@ -1,0 +1,202 @@
+"""Training of the difference ensemble: OVPM first, then DVPM on the frozen OVPM's maps (DEM, training section)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from palsy_cli.networks.dem import DVPM, OVPM, difference, expected_difference, expected_intensity, tap_std
+from palsy_cli.records import CORE_AUS, FloatArray
+from palsy_cli.stages import alignment
+from palsy_cli.stages.action_units import normalise
+from palsy_cli.training.augment import jitter_light
+from palsy_cli.training.losses import soft_cross_entropy
+from palsy_cli.training.prefetch import prefetch
+from palsy_cli.training.samples import FaceSamples
+
+#: Noise of each alignment point as a share of the eye distance.
+_POINT_NOISE = 0.015
+#: Share of pairs whose second frame is the person's rest, the helper that matters most.
+_REST_SHARE = 0.65
+#: Weights of squared error, cross-entropy and displacement; squared error is what learns (labels are mostly zero).
+_SQUARED, _CLASSES, _FLOW = 0.3, 0.15, 1.0
+#: Aligned pixel to cell of the displacement grid: cell centres lie at 8 k + 3.5.
+_TO_CELLS = np.array([[1 / 8, 0, -7 / 16], [0, 1 / 8, -7 / 16]])
+
+
+class Pair(nn.Module):
+    """OVPM and DVPM side by side, so that one optimiser may train both."""
+
+    def __init__(self, ovpm: OVPM, dvpm: DVPM) -> None:
+        super().__init__()
+        self.ovpm, self.dvpm = ovpm, dvpm
+
+
+class DifferenceTask:
+    """Pairs of frames of one person and side: both intensities, their difference, the skin's displacement.
+
+    Args:
+        ovpm: single-frame network; frozen when ``freeze_ovpm``.
+        dvpm: difference network; while the OVPM learns it is the companion that teaches the OVPM's maps to be
+            comparable between frames (one frame alone cannot know the person's resting face).
+        samples: simulated faces.
+        batch_size: half faces a batch, even.
+        freeze_ovpm: stage two, as published: OVPM fixed, DVPM learns.
+    """
+
+    score_name = "pcc"
+
+    def __init__(
+        self, ovpm: OVPM, dvpm: DVPM, samples: FaceSamples, *, batch_size: int, freeze_ovpm: bool
+    ) -> None:
+        self.module, self.samples, self.freeze_ovpm = Pair(ovpm, dvpm), samples, freeze_ovpm
+        self.height, self.width = ovpm.input_size
+        self.faces = batch_size // 2
+        self.aus = ovpm.aus
+        labelled = np.isfinite(samples.left[:, 0])
+        self.partners = _partners(samples, labelled)
+        self.training = np.flatnonzero(labelled & ~samples.held_out)
+        self.check = np.flatnonzero(labelled & samples.held_out & ~samples.rest)[:640]
+        self.steps_per_epoch = max(1, len(self.training) // self.faces)
+        for parameter in ovpm.parameters():
+            parameter.requires_grad_(not freeze_ovpm)
+
+    def measure_taps(self) -> None:
+        """Set the DVPM's fixed scales from the OVPM's maps of some training faces."""
+        rng = np.random.default_rng(2)
+        ovpm = self.module.ovpm.eval()
+        with torch.inference_mode():
+            maps = [ovpm.taps(self._pairs(rng.choice(self.training, 16), rng)[0]) for _ in range(6)]
+        self.module.dvpm.set_tap_scale(tap_std(maps).clone())
+
+    def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
+        """``(now, other, labels now, labels other, flow difference)``, 2 x faces half faces a batch."""
+        order = rng.permutation(self.training)
+        rows = (np.sort(order[i * self.faces : (i + 1) * self.faces]) for i in range(self.steps_per_epoch))
+        return prefetch(self._pairs(row, rng) for row in rows)
+
+    def _pairs(self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False) -> tuple[Tensor, ...]:
+        others = np.array([self._partner(int(row), rng, rest=plain) for row in rows])
+        noise = 0.0 if plain else _POINT_NOISE
+        now, flow_now = self._halves(rows, rng, noise)
+        other, flow_other = self._halves(others, rng, noise)
+        if not plain:
+            seed = int(rng.integers(2**31))  # one room, one camera: both frames share it ...
+            now, other = (jitter_light(x, rng=np.random.default_rng(seed)) for x in (now, other))
+            now, other = (jitter_light(x, rng=rng, strength=0.3) for x in (now, other))  # ... nearly
+        labels = [torch.from_numpy(_labels(self.samples, ix)[:, : self.aus]).float() for ix in (rows, others)]
+        return normalise(now), normalise(other), *labels, flow_now - flow_other
+
+    def _partner(self, row: int, rng: np.random.Generator, *, rest: bool) -> int:
+        rests, rows = self.partners[int(self.samples.episode[row])]
+        pool = rests if rest or rng.random() < _REST_SHARE else rows
+        pool = pool[pool != row]
+        return int(pool[rng.integers(len(pool))])
+
+    def _halves(self, rows: np.ndarray[Any, Any], rng: np.random.Generator, noise: float) -> tuple[Tensor, Tensor]:
+        """Half faces (2B, 3, H, W) in 0..1, lefts first, and displacement (2B, 2, H/8, W/8) in cells."""
+        faces, flows = zip(*(self._aligned(int(row), rng, noise) for row in rows), strict=True)
+        return _split(np.stack(faces), 1.0 / 255), _split(np.stack(flows), 1.0, mirror_x=True)
+
+    def _aligned(self, row: int, rng: np.random.Generator, noise: float) -> tuple[FloatArray, FloatArray]:
+        stable = alignment.stable_points(self.samples.points[row])
+        unit = float(np.hypot(*(stable[1] - stable[0])))
+        matrix = alignment.three_point_affine(stable + rng.normal(0, noise * unit, (3, 2)))
+        reduce = self.height / alignment.ALIGNED_SIZE
+        matrix = np.column_stack([matrix[:, :2] * reduce, (matrix[:, 2] + 0.5) * reduce - 0.5])
+        face = alignment.warp(self.samples.images[row], matrix, (self.height, 2 * self.width))
+        # Cell (i, j) of the cached field was sampled at pixel (8 j + 4, 8 i + 4) of the cached crop.
+        to_cells = np.array([[1 / 8, 0, -0.5], [0, 1 / 8, -0.5]])
+        cells = alignment.compose(_TO_CELLS, alignment.compose(matrix, alignment.invert(to_cells)))
+        flow = np.asarray(self.samples.flow[row], np.float32)
+        moved = alignment.warp_field(flow, cells, (self.height // 8, 2 * self.width // 8))
+        return face, moved @ (matrix[:, :2].T / 8)
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Squared error and soft cross-entropy of intensities and differences, L1 of the displacement."""
+        now, other, y_now, y_other, flow = batch
+        ovpm, dvpm = self.module.ovpm, self.module.dvpm
+        both = torch.cat([now, other]).contiguous(memory_format=torch.channels_last)
+        with torch.set_grad_enabled(not self.freeze_ovpm):
+            logits, taps = ovpm.forward_with_taps(both)
+        n = len(now)
+        changes, displacement = dvpm.forward_with_displacement(
+            difference([t[:n] for t in taps], [t[n:] for t in taps])
+        )
+        y = torch.cat([y_now, y_other])
+        parts = {
+            "value": _intensity_loss(expected_intensity(logits.float()), logits.float(), y, low=0),
+            "difference": _intensity_loss(
+                expected_difference(changes.float()), changes.float(), y_now - y_other, low=-5
+            ),
+        }
+        if displacement is not None:
+            parts["displacement"] = _FLOW * (displacement.float() - flow).abs().mean()
+        return {"loss": sum(parts.values(), torch.zeros(())), **parts}
+
+    def validate(self) -> dict[str, float]:
+        """PCC and MAE (mean over AUs) of rest + difference, and of the single frame, on held-out people."""
+        rng = np.random.default_rng(3)
+        with_rest, alone, truth = [], [], []
+        for start in range(0, len(self.check), 32):
+            now, rest, y_now, y_rest, _ = self._pairs(self.check[start : start + 32], rng, plain=True)
+            logits, taps = self.module.ovpm.forward_with_taps(now.contiguous(memory_format=torch.channels_last))
+            changes = self.module.dvpm(
+                difference(taps, self.module.ovpm.taps(rest.contiguous(memory_format=torch.channels_last)))
+            )
+            with_rest.append((y_rest + expected_difference(changes.float())).numpy())
+            alone.append(expected_intensity(logits.float()).numpy())
+            truth.append(y_now.numpy())
+        y = np.concatenate(truth)
+        found, single = np.concatenate(with_rest).clip(0, 5), np.concatenate(alone)
+        own = _pcc(found, y)
+        names = [f"au{au}" for au in CORE_AUS] + [f"au{au}" for au in (43, 18)]
+        return {
+            "pcc": float(np.nanmean(own)),
+            "mae": float(np.abs(found - y).mean()),
+            "pcc_alone": float(np.nanmean(_pcc(single, y))),
+            **{name: float(value) for name, value in zip(names, own, strict=False)},
+        }
+
+    def better(self, new: float, old: float) -> bool:
+        """Larger is better; a later epoch wins a tie."""
+        return new >= old
+
+
+def _partners(samples: FaceSamples, labelled: np.ndarray[Any, Any]) -> dict[int, tuple[Any, Any]]:
+    """Episode -> (its resting rows, all its rows)."""
+    found = {}
+    for episode in np.unique(samples.episode[labelled]):
+        rows = np.flatnonzero(samples.episode == episode)
+        found[int(episode)] = (rows[samples.rest[rows]], rows)
+    return found
+
+
+def _labels(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> FloatArray:
+    return np.concatenate([samples.left[rows], samples.right[rows]])
+
+
+def _split(faces: np.ndarray[Any, Any], scale: float, *, mirror_x: bool = False) -> Tensor:
+    """(B, H, 2W, C) to (2B, C, H, W): left halves, then mirrored right halves, midline at column 0."""
+    half = faces.shape[2] // 2
+    right = faces[:, :, :half][:, :, ::-1]
+    if mirror_x:
+        right = right * np.array([-1.0, 1.0], np.float32)
+    both = np.concatenate([faces[:, :, half:], right]).astype(np.float32) * np.float32(scale)
+    return torch.from_numpy(np.ascontiguousarray(both.transpose(0, 3, 1, 2)))
+
+
+def _intensity_loss(found: Tensor, logits: Tensor, wanted: Tensor, *, low: int) -> Tensor:
+    return _SQUARED * functional.mse_loss(found, wanted) + _CLASSES * soft_cross_entropy(logits, wanted, low=low)
+
+
+def _pcc(found: FloatArray, truth: FloatArray) -> FloatArray:
+    """(A,) Pearson correlation of each channel; NaN where one side is constant."""
+    a, b = found - found.mean(0), truth - truth.mean(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0)))

@@ -1,0 +1,260 @@
+"""The training loop on a toy problem: it learns, stops in time, and resumes as if it had never been interrupted."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from palsy_cli.errors import ModelError, PalsyError, UsageError
+from palsy_cli.training.checkpoints import Progress, RunFolder
+from palsy_cli.training.loop import autocast, fit, make_optimiser, set_train_mode, to_device
+from palsy_cli.training.recipes import Recipe, get_recipe, read_recipe
+
+STEPS = 6
+RECIPE = Recipe(
+    "ovpm", "tiny", "test", learning_rate=0.05, batch_size=8, epochs=3, schedule="onecycle", precision="fp32"
+)
+
+
+class Line:
+    """Fit y = 2x with a net that has dropout (so that torch's generator matters) and a frozen part."""
+
+    score_name = "mae"
+    steps_per_epoch = STEPS
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.frozen = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).requires_grad_(False)
+        self.module = nn.Sequential(self.frozen, nn.Linear(3, 16), nn.Dropout(0.2), nn.ReLU(), nn.Linear(16, 1))
+
+    def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[dict[str, torch.Tensor]]:
+        for _ in range(STEPS):
+            x = torch.from_numpy(rng.normal(size=(8, 3)).astype(np.float32))
+            yield {"x": x, "y": 2 * x.sum(1, keepdim=True)}
+
+    def loss(self, batch: Any) -> Mapping[str, torch.Tensor]:
+        error = self.module(batch["x"]) - batch["y"]
+        return {"loss": (error**2).mean(), "absolute": error.abs().mean()}
+
+    def validate(self) -> dict[str, float]:
+        assert not self.module.training
+        x = torch.linspace(-1, 1, 30).reshape(10, 3)
+        return {"mae": float((self.module(x) - 2 * x.sum(1, keepdim=True)).abs().mean().detach())}
+
+    def better(self, new: float, old: float) -> bool:
+        return new < old
+
+
+def parameters(task: Line) -> list[torch.Tensor]:
+    return [value.clone() for value in task.module.state_dict().values()]
+
+
+def assert_same(a: Line, b: Line) -> None:
+    for left, right in zip(parameters(a), parameters(b), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=0)
+
+
+def change(**values: Any) -> Recipe:
+    from dataclasses import replace
+
+    return replace(RECIPE, **values)
+
+
+def test_learns_and_writes_the_run_folder(tmp_path: Path) -> None:
+    task, run = Line(), RunFolder(tmp_path / "run")
+    before = task.validate if task.module.eval() is None else task.validate()
+    result = fit(task, change(epochs=12), run)
+    assert result.stopped == "finished" and result.epochs == 12 and result.steps == 12 * STEPS
+    assert isinstance(before, dict) and result.best_score is not None and result.best_score < 0.5 * before["mae"]
+    assert {path.name for path in run.path.iterdir()} == {"recipe.toml", "metrics.csv", "last.pt", "best.pt", "log.txt"}
+    rows = run.read_metrics()
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert {"step", "minutes", "learning_rate", "train_loss", "train_absolute", "mae"} <= set(rows[0])
+    assert result.best_score == pytest.approx(min(row["mae"] for row in rows), rel=1e-5)
+    assert read_recipe(run.recipe) == change(epochs=12)
+
+
+def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    result = fit(Line(), change(epochs=8, learning_rate=0.3), run)
+    fresh = Line()
+    metrics = run.load_best(fresh.module)
+    fresh.module.eval()
+    assert fresh.validate()["mae"] == pytest.approx(metrics["mae"], rel=1e-6)
+    assert metrics["mae"] == result.best_score
+
+
+@pytest.mark.parametrize("kill_at", [2, STEPS, STEPS + 1, 2 * STEPS + 4])
+def test_resumed_run_equals_uninterrupted(tmp_path: Path, kill_at: int) -> None:
+    whole = Line()
+    fit(whole, RECIPE, RunFolder(tmp_path / "whole"))
+
+    class Killed(Exception):
+        pass
+
+    def kill(stage: str, done: int, total: int | None) -> None:
+        if done == kill_at:
+            raise Killed
+
+    run = RunFolder(tmp_path / "parts")
+    often = change(checkpoint_minutes=0.0)
+    with pytest.raises(Killed):
+        fit(Line(), often, run, on_progress=kill)
+    resumed = Line()
+    result = fit(resumed, often, run, resume=True)
+    assert result.steps == 3 * STEPS and result.epochs == 3
+    assert_same(whole, resumed)
+    assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3]
+
+
+def test_killed_process_resumes(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); import test_loop as t\n"
+        "def kill(stage, done, total):\n    if done == 9: os.kill(os.getpid(), 9)\n"
+        "t.fit(t.Line(), t.RECIPE, t.RunFolder(sys.argv[2]), on_progress=kill)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    whole, resumed = Line(), Line()
+    fit(whole, RECIPE, RunFolder(tmp_path / "whole"))
+    result = fit(resumed, RECIPE, RunFolder(tmp_path), resume=True)
+    assert result.steps == 3 * STEPS
+    assert_same(whole, resumed)
+
+
+def test_finished_run_resumes_to_nothing(tmp_path: Path) -> None:
+    first = fit(Line(), RECIPE, RunFolder(tmp_path))
+    again = fit(Line(), RECIPE, RunFolder(tmp_path), resume=True)
+    assert (again.steps, again.best_score) == (first.steps, first.best_score)
+
+
+def test_resume_of_nothing_starts_anew(tmp_path: Path) -> None:
+    assert fit(Line(), change(epochs=1), RunFolder(tmp_path), resume=True).steps == STEPS
+
+
+def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
+    fit(Line(), change(epochs=1), RunFolder(tmp_path))
+    with pytest.raises(UsageError, match="--resume"):
+        fit(Line(), change(epochs=1), RunFolder(tmp_path))
+    with pytest.raises(UsageError, match="ovpm"):
+        fit(Line(), change(network="dvpm"), RunFolder(tmp_path), resume=True)
+
+
+def test_budget_stops_the_run_and_anneals_it(tmp_path: Path) -> None:
+    recipe = change(epochs=100_000, schedule="onecycle_time", max_minutes=0.5 / 60)
+    run = RunFolder(tmp_path)
+    result = fit(Line(), recipe, run)
+    assert result.stopped == "time" and result.epochs < recipe.epochs
+    assert run.read_metrics()[-1]["learning_rate"] < 0.05 * recipe.learning_rate
+    again = fit(Line(), recipe, run, resume=True)
+    assert again.stopped == "time" and again.steps == result.steps
+
+
+def test_patience_stops_the_run(tmp_path: Path) -> None:
+    class Worse(Line):
+        def validate(self) -> dict[str, float]:
+            self.seen = getattr(self, "seen", 0) + 1
+            return {"mae": float(self.seen)}
+
+    result = fit(Worse(), change(epochs=50, patience=3), RunFolder(tmp_path))
+    assert result.stopped == "patience" and result.best_epoch == 1 and result.epochs == 4
+
+
+def test_nan_score_is_never_best(tmp_path: Path) -> None:
+    class Unknown(Line):
+        def validate(self) -> dict[str, float]:
+            return {"mae": math.nan}
+
+    result = fit(Unknown(), change(epochs=2), RunFolder(tmp_path))
+    assert result.best_score is None and not (tmp_path / "best.pt").exists()
+
+
+def test_divergence_is_reported(tmp_path: Path) -> None:
+    class Broken(Line):
+        def loss(self, batch: Any) -> Mapping[str, torch.Tensor]:
+            return {"loss": super().loss(batch)["loss"] * math.inf}
+
+    with pytest.raises(PalsyError, match="diverged at step 1"):
+        fit(Broken(), RECIPE, RunFolder(tmp_path))
+
+
+def test_damaged_checkpoint_is_a_model_error(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    fit(Line(), change(epochs=1), run)
+    run.last.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match="damaged"):
+        fit(Line(), RECIPE, run, resume=True)
+    with pytest.raises(ModelError, match="does not fit"):
+        run.load_best(nn.Linear(1, 1))
+    with pytest.raises(ModelError, match="no checkpoint"):
+        RunFolder(tmp_path / "none").load_best(nn.Linear(1, 1))
+
+
+def test_rows_of_an_epoch_done_twice_are_replaced(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for epoch, value in ((1, 1.0), (2, 2.0), (2, 3.0)):
+        run.add_metrics({"epoch": epoch, "mae": value})
+    assert run.read_metrics() == [{"epoch": 1.0, "mae": 1.0}, {"epoch": 2.0, "mae": 3.0}]
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, task = RunFolder(tmp_path), Line()
+    optimiser = make_optimiser(task.module, RECIPE)
+    run.save_last(task.module, optimiser, Progress(epoch=4))
+
+    def fail(*args: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UsageError, match="disk full"):
+        run.save_last(task.module, optimiser, Progress(epoch=5))
+    assert run.load_last(task.module, optimiser, torch.device("cpu"))[0].epoch == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_frozen_parts_stay_in_evaluation_mode_and_unchanged(tmp_path: Path) -> None:
+    task = Line()
+    set_train_mode(task.module)
+    assert task.module.training and not task.frozen.training and not task.frozen[1].training
+    before = {name: value.clone() for name, value in task.frozen.state_dict().items()}
+    fit(task, RECIPE, RunFolder(tmp_path))
+    for name, value in task.frozen.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_optimiser_takes_only_what_may_learn(name: str) -> None:
+    task = Line()
+    optimiser = make_optimiser(task.module, change(optimiser=name, weight_decay=0.1))
+    held = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    assert held == {id(p) for p in task.module.parameters() if p.requires_grad}
+    if name == "adamw":
+        assert all(p.ndim > 1 for g in optimiser.param_groups if g["weight_decay"] for p in g["params"])
+
+
+def test_bf16_autocast_computes_in_bf16() -> None:
+    layer = nn.Linear(4, 4)
+    with autocast(torch.device("cpu"), "bf16"):
+        assert layer(torch.ones(1, 4)).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), "fp32"):
+        assert layer(torch.ones(1, 4)).dtype == torch.float32
+
+
+def test_batches_of_any_shape_are_moved() -> None:
+    picture = torch.zeros(2, 3, 4, 5)
+    moved = to_device({"a": (picture, [torch.zeros(2)]), "b": "name"}, torch.device("cpu"))
+    assert moved["b"] == "name" and isinstance(moved["a"], tuple) and isinstance(moved["a"][1], list)
+    assert moved["a"][0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_compact_recipe_trains_as_it_stands(tmp_path: Path) -> None:
+    assert fit(Line(), get_recipe("ovpm", "compact", epochs=1), RunFolder(tmp_path)).stopped == "finished"
