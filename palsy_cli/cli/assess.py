@@ -1,0 +1,63 @@
+"""``palsy assess``: the whole way from a video to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from palsy_cli import console
+from palsy_cli.cli import options
+
+if TYPE_CHECKING:
+    from palsy_cli.records import Assessment
+
+
+def assess(
+    video: options.Video,
+    out: options.OutFolder = None,
+    include_images: Annotated[
+        bool, typer.Option("--include-images", help="Put pictures of the face into the report.")
+    ] = False,
+    mirrored: options.Mirrored = False,
+    device: options.Device = "auto",
+    models: options.Models = None,
+    profile: options.ProfileOption = None,
+    config: options.Config = None,
+    overrides: options.Overrides = None,
+) -> None:
+    """The whole way: from a video to a report.
+
+    Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
+    <name>_assessment here) and prints the path of the report.
+    """
+    chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    from palsy_cli import pipeline
+    from palsy_cli.report import write_report
+
+    with console.progress() as on_progress:
+        result = pipeline.assess(
+            video, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
+        )
+    folder = out or Path(f"{video.resolve().stem}_assessment")
+    write_report(result, folder, include_images=include_images)
+    for warning in result.warnings:
+        console.warn(warning)
+    console.table(f"{video.name}: research use only, not a medical device", ("", "result"), summary(result))
+    console.data(str(folder / "report.html"))
+
+
+def summary(result: Assessment) -> list[tuple[str, str]]:
+    """The main results as (name, value); "not assessed" with its reason where there is none."""
+    symptoms, grades = result.symptoms, result.grades
+    pairs = ", ".join(f"AU{pair.response_au} with AU{pair.trigger_au} ({pair.side})" for pair in symptoms.pairs)
+    synkinesis = None if symptoms.synkinesis_present is None else pairs or "none found"
+    grade = grades.house_brackmann_grade
+    rows = (
+        ("weak side", symptoms.weak_side, symptoms.weak_side_reason),
+        ("synkinesis", synkinesis, symptoms.synkinesis_reason),
+        ("severity", grades.severity_label, grades.severity_reason),
+        ("House-Brackmann", None if grade is None else f"grade {grade} of 6", grades.house_brackmann_reason),
+    )
+    return [(name, value or f"not assessed ({reason or 'no reason given'})") for name, value, reason in rows]

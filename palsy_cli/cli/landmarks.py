@@ -1,0 +1,32 @@
+"""``palsy landmarks``: the 68 points of every frame."""
+
+from __future__ import annotations
+
+from palsy_cli import console
+from palsy_cli.cli import options, output
+
+
+def landmarks(
+    video: options.Video,
+    out: options.OutFile = None,
+    mirrored: options.Mirrored = False,
+    device: options.Device = "auto",
+    models: options.Models = None,
+    profile: options.ProfileOption = None,
+    config: options.Config = None,
+    overrides: options.Overrides = None,
+) -> None:
+    """Find the 68 points of each frame, as CSV.
+
+    Points are pixels of the upright video. A frame without a usable face keeps its row, with success 0,
+    blank values and a reason.
+    """
+    chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    from palsy_cli import pipeline
+    from palsy_cli.report import csv_report
+
+    with console.progress() as on_progress:
+        clip, track, points = pipeline.run_landmarks(
+            video, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
+        )
+    output.emit(csv_report.landmarks_csv(clip, track, points), out, name="landmarks.csv")

@@ -1,0 +1,54 @@
+"""``palsy simulate``: a video of a one-sided palsy whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from palsy_cli import console
+from palsy_cli.cli import options
+
+
+def simulate(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[VIDEO_OR_PHOTO]", help="Whose face; a drawn person when left out.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write into.")] = Path("simulated"),
+    side: Annotated[Literal["left", "right", "none"], typer.Option("--side", help="The patient's weak side.")] = "left",
+    grade: Annotated[
+        int, typer.Option("--grade", "--severity", min=1, max=6, help="House-Brackmann grade of the weakness.")
+    ] = 4,
+    synkinesis: Annotated[
+        float, typer.Option("--synkinesis", min=0.0, max=1.0, help="Strength of the synkinesis: 0 none, 0.6 severe.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the person and the small variations.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1.0, help="Length of the video; the whole protocol by default.")
+    ] = None,
+    device: options.Device = "auto",
+    models: options.Models = None,
+    profile: options.ProfileOption = None,
+    config: options.Config = None,
+    overrides: options.Overrides = None,
+) -> None:
+    """Make a patient whose truth is known.
+
+    Writes a video of a face with a one-sided palsy, and truth.json beside it; prints the path of the video.
+    """
+    chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    from palsy_cli.simulate.run import simulate_patient
+
+    video = simulate_patient(
+        out,
+        source=source,
+        side=side,
+        grade=grade,
+        synkinesis=synkinesis,
+        seed=seed,
+        seconds=seconds,
+        settings=chosen.settings,
+        execution=chosen.execution,
+    )
+    console.data(str(video))

@@ -1,0 +1,118 @@
+"""simulate, train, models and info."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from palsy_cli.cli import options
+from palsy_cli.config import Execution, Settings
+from palsy_cli.networks.registry import NETWORKS, SIZES, build_network
+from palsy_cli.networks.weights import describe, save_network, update_manifest
+
+Run = Callable[..., Result]
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, function: str, answer: Any) -> list[dict[str, Any]]:
+    """Replace ``module.function``; the list collects what it is called with."""
+    calls: list[dict[str, Any]] = []
+
+    def fake(first: Any, **rest: Any) -> Any:
+        calls.append({"first": first, **rest})
+        return answer
+
+    made = ModuleType(module)
+    setattr(made, function, fake)
+    monkeypatch.setitem(sys.modules, module, made)
+    return calls
+
+
+def test_simulate(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = stand_in(monkeypatch, "palsy_cli.simulate.run", "simulate_patient", Path("made/patient.mp4"))
+    assert palsy("simulate").stdout == "made/patient.mp4\n"
+    shared = {"settings": Settings(), "execution": Execution()}
+    drawn = {"source": None, "side": "left", "grade": 4, "synkinesis": 0.0, "seed": 0, "seconds": None}
+    assert calls[0] == {"first": Path("simulated"), **drawn, **shared}
+    args = "simulate me.jpg -o made --side right --severity 6 --synkinesis 0.3 --seed 7 --seconds 5"
+    assert palsy(*args.split()).exit_code == 0
+    told = {"source": Path("me.jpg"), "side": "right", "grade": 6, "synkinesis": 0.3, "seed": 7, "seconds": 5.0}
+    assert calls[1] == {"first": Path("made"), **told, **shared}
+
+
+def test_train(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = stand_in(monkeypatch, "palsy_cli.training.run", "train", None)
+    assert palsy("train", "ovpm", env={"PALSY_DATA": "sets"}).stdout == "runs/ovpm-compact\n"
+    assert callable(calls[0].pop("on_progress"))
+    assert calls[0] == {
+        "first": "ovpm", "data": Path("sets"), "run": Path("runs/ovpm-compact"), "size": "compact", "minutes": None,
+        "resume": False, "device": "auto", "export_to": None,
+    }  # fmt: skip
+    args = "train dvpm --data d --run r --size tiny --minutes 2.5 --resume --export m --device cpu"
+    assert palsy(*args.split()).stdout == "r\n"
+    assert callable(calls[1].pop("on_progress"))
+    assert calls[1] == {
+        "first": "dvpm", "data": Path("d"), "run": Path("r"), "size": "tiny", "minutes": 2.5,
+        "resume": True, "device": "cpu", "export_to": Path("m"),
+    }  # fmt: skip
+
+
+def test_train_without_data_says_how_to_name_it(palsy: Run) -> None:
+    done = palsy("train", "ovpm")
+    assert done.exit_code == 3 and "PALSY_DATA" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_choices_are_those_of_the_registry() -> None:
+    assert set(typing.get_args(options.NetworkName)) == set(NETWORKS)
+    assert set(typing.get_args(options.SizeName)) == set(SIZES)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one tiny, untrained network."""
+    folder = tmp_path_factory.mktemp("weights")
+    module = build_network("landmark_fcn", "tiny")
+    path = folder / "landmark_fcn.safetensors"
+    save_network(module, path, name="landmark_fcn", size="tiny", config={}, trained_on="nothing")
+    update_manifest(folder, describe(path))
+    return folder
+
+
+def test_models_list(palsy: Run, weights: Path) -> None:
+    listed = json.loads(palsy("models", "list", "--json", "--models", weights).stdout)
+    assert {model["name"] for model in listed} == set(NETWORKS)
+    assert [model["name"] for model in listed if model["present"]] == ["landmark_fcn"]
+    lines = palsy("models", "list", "--models", weights).stdout.splitlines()
+    assert len(lines) == len(NETWORKS) and all(len(line.split("\t")) == 6 for line in lines)
+
+
+def test_models_verify_names_what_is_wrong(palsy: Run, weights: Path) -> None:
+    done = palsy("models", "verify", "--models", weights, "--json")
+    assert done.exit_code == 4 and "ovpm" in done.stderr and "landmark_fcn" not in done.stderr
+    assert [model["ok"] for model in json.loads(done.stdout) if model["name"] == "landmark_fcn"] == [True]
+
+
+def test_models_path_and_who_chose_it(palsy: Run, weights: Path) -> None:
+    assert palsy("models", "path", "--models", weights).stdout == f"{weights}\n"
+    done = palsy("models", "path", env={"PALSY_MODELS": str(weights)})
+    assert done.stdout == f"{weights}\n"
+
+
+def test_models_of_an_absent_folder_are_exit_4(palsy: Run, tmp_path: Path) -> None:
+    for command in ("list", "verify"):
+        done = palsy("models", command, "--models", tmp_path / "absent")
+        assert done.exit_code == 4 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_info(palsy: Run, weights: Path) -> None:
+    facts = json.loads(palsy("info", "--json", "--models", weights).stdout)
+    assert {"palsy", "python", "system", "packages", "devices", "models"} <= set(facts)
+    assert "cpu" in facts["devices"] and facts["packages"]["torch"] and str(weights) in facts["models"]
+    assert str(weights) in palsy("info", "--models", weights).stdout
