@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
-from palsy_cli.errors import NoFaceError, UsageError
+from palsy_cli.errors import NoFaceError
 from palsy_cli.manifest import run_info
+from palsy_cli.networks.device import choose_device
 from palsy_cli.networks.weights import ModelSet, find_models_dir
 from palsy_cli.records import (
     ActionUnits,
@@ -141,16 +140,6 @@ def run_grades(
     return clip, run.grades(keyframes, run.action_units(keyframes))
 
 
-def choose_device(name: str) -> str:
-    """The PyTorch device of ``auto``, ``cpu``, ``cuda`` or ``mps``; raises UsageError when it is not there."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if available[device])
-    if not available.get(name, False):
-        raise UsageError(f"device {name!r} is not available here; use --device auto or cpu")
-    return name
-
-
 def find_warnings(track: FaceTrack, keyframes: Keyframes) -> Iterator[str]:
     """What a reader of the results should know about the video."""
     if track.other_faces:
@@ -183,9 +172,7 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
-    def start(
-        settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None
-    ) -> _Run:
+    def start(settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None) -> _Run:
         execution = execution or Execution()
         directory, _ = find_models_dir(execution.models_dir)
         models = ModelSet(directory, device=choose_device(execution.device))

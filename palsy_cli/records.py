@@ -1,7 +1,7 @@
 """The value objects that pass between stages. Frozen; each checks its shapes on birth.
 
 Sides are the patient's. Points are ``(x, y)`` pixels, x right, y down, pixel centres at integers. Images are RGB uint8.
-The 68 points follow the iBUG order (SPEC section 0): 17-21 and 36-41 are the patient's right.
+The 68 points follow the iBUG order, counted from 0: 17-21 and 36-41 are the patient's right.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class ActionUnits:
 
 @dataclass(frozen=True)
 class AuAsymmetry:
-    """Active means of one AU (SPEC 1.3, eqs 4-5); ``None`` where the AU was never active on either side."""
+    """Active means of one AU (DEM, eqs. 4-5); ``None`` where the AU was never active on either side."""
 
     au: int
     am_left: float | None
@@ -190,9 +190,10 @@ class AuAsymmetry:
 
 @dataclass(frozen=True)
 class RegionAsymmetry:
-    """Regional sum of delta AM (eq 6); ``weak_side`` and ``delta_am`` are ``None`` with a reason when not assessed.
+    """Regional sum of delta AM (DEM, eq. 6).
 
-    ``relative`` is |sum delta AM| / sum max(AM_left, AM_right), 0..1.
+    ``weak_side`` and ``delta_am`` are ``None`` with a reason when not assessed. ``relative`` is |sum delta AM| / sum
+    max(AM_left, AM_right), 0..1.
     """
 
     region: str
@@ -278,7 +279,7 @@ class Grades:
 
     @property
     def house_brackmann_expected(self) -> float | None:
-        """The expectation of the grade, 1..6 (SPEC 1.4)."""
+        """The expectation of the grade, 1..6: a continuous severity (ours; CEN names the likeliest)."""
         if self.house_brackmann is None:
             return None
         return float(np.dot(self.house_brackmann, np.arange(1, 7)))

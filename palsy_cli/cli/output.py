@@ -22,7 +22,7 @@ def emit(text: str, out: Path | None, *, name: str) -> None:
         console.data(text)
         return
     path = out if out.suffix and not out.is_dir() else out / name
-    atomic_write(path, text)
+    atomic_write(path, text, private=True)
     console.say(f"wrote {path}")
 
 
@@ -54,7 +54,7 @@ def write_keyframe_images(folder: Path, keyframes: Keyframes) -> None:
     halves = split_halves(keyframes)
     for i, frame in enumerate(keyframes.frames):
         for kind, picture in (("aligned", keyframes.aligned[i]), ("left", halves.left[i]), ("right", halves.right[i])):
-            atomic_write(folder / f"frame_{int(frame):06d}_{kind}.png", png(picture))
+            atomic_write(folder / f"frame_{int(frame):06d}_{kind}.png", png(picture), private=True)
 
 
 def png(image: ByteImage) -> bytes:

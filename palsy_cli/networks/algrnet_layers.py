@@ -113,7 +113,7 @@ class SkipConvLSTM(nn.Module):
         return states
 
     def _past(self, states: list[Tensor], means: list[Tensor], v: Tensor) -> Tensor:
-        """The hidden state that enters a step: gated sum over the earlier ones (eqs 8-9)."""
+        """The hidden state that enters a step: gated sum over the earlier ones (ALGRNet, eqs. 8-9)."""
         if self.plain:
             return states[-1]
         mean_v = v.mean((2, 3))

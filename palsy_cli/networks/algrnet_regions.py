@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import CORE_AUS
 
 if TYPE_CHECKING:
@@ -22,17 +23,7 @@ if TYPE_CHECKING:
 POINTS_49: tuple[int, ...] = (*range(17, 60), 61, 62, 63, 65, 66, 67)
 
 #: ``mirrored[i] = points[MIRROR_49[i]]`` renames the points of a horizontally flipped face (its own inverse).
-MIRROR_49: tuple[int, ...] = (
-    *range(9, -1, -1),
-    *range(10, 14),
-    *range(18, 13, -1),
-    *(28, 27, 26, 25, 30, 29),
-    *(22, 21, 20, 19, 24, 23),
-    *range(37, 30, -1),
-    *range(42, 37, -1),
-    *(45, 44, 43),
-    *(48, 47, 46),
-)
+MIRROR_49: tuple[int, ...] = tuple(POINTS_49.index(int(MIRROR_68[k])) for k in POINTS_49)
 
 RIGHT_EYE = tuple(range(19, 25))
 LEFT_EYE = tuple(range(25, 31))

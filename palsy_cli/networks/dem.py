@@ -29,7 +29,7 @@ MAX_INTENSITY = 5
 
 #: Twelve action units and the two extra channels (43 and 18).
 _SMALL: dict[str, Any] = {"aus": 14, "batch_norm": True, "dropout": 0.2}
-_COMPACT = _SMALL | {"widths": (8, 24, 48, 64, 96), "fc_dim": 256, "input_size": (192, 96)}
+_COMPACT = _SMALL | {"widths": (16, 32, 64, 128, 128), "fc_dim": 256, "input_size": (128, 64)}
 _TINY = _SMALL | {"widths": (4, 4, 8, 8, 8), "fc_dim": 16, "input_size": (64, 32)}
 
 #: Constructor arguments of each size of the OVPM; ``paper`` is DEM's VGG-19.
@@ -72,7 +72,7 @@ class OVPM(nn.Module):
         super().__init__()
         check_widths(widths, input_size)
         self.aus, self.classes = aus, classes
-        self.input_size = tuple(input_size)
+        self.input_size: tuple[int, int] = (input_size[0], input_size[1])
         self.blocks = vgg_blocks(3, widths, CONVS_PER_BLOCK, batch_norm=batch_norm)
         self.head = fc_head(widths[-1], fc_dim, aus * classes, dropout)
 
@@ -163,7 +163,7 @@ class DVPM(nn.Module):
         if fusion not in ("concat", "add"):
             raise ValueError(f"fusion: expected 'concat' or 'add', got {fusion!r}")
         self.aus, self.widths = aus, tuple(widths)
-        self.input_size = tuple(input_size)
+        self.input_size: tuple[int, int] = (input_size[0], input_size[1])
         self.blocks = vgg_blocks(widths[0], widths[1:], CONVS_PER_BLOCK[1:], batch_norm=batch_norm)
         self.fuse = nn.ModuleList(Fuse(width, fusion) for width in widths[1:])
         self.head = fc_head(widths[-1], fc_dim, aus * self.classes, dropout)
@@ -216,9 +216,7 @@ def check_widths(widths: Sequence[int], input_size: Sequence[int]) -> None:
         raise ValueError(f"input_size: expected two sides of at least {2**TAPS}, got {tuple(input_size)}")
 
 
-def vgg_blocks(
-    channels_in: int, widths: Sequence[int], convs: Sequence[int], *, batch_norm: bool
-) -> nn.ModuleList:
+def vgg_blocks(channels_in: int, widths: Sequence[int], convs: Sequence[int], *, batch_norm: bool) -> nn.ModuleList:
     """VGG features of timm, cut after each max-pool into one ``nn.Sequential`` per block, He initialised."""
     plan: list[int | str] = []
     for width, count in zip(widths, convs, strict=True):
@@ -372,9 +370,7 @@ def ensemble(anchor: Tensor, delta: Tensor) -> Tensor:
     return (anchor + delta).mean(dim=0).clamp(0.0, float(MAX_INTENSITY))
 
 
-def choose_helpers(
-    count: int, index: int, m: int, *, seed: int = 0, always: int | None = None
-) -> tuple[int, ...]:
+def choose_helpers(count: int, index: int, m: int, *, seed: int = 0, always: int | None = None) -> tuple[int, ...]:
     """Draw the helper frames j of frame ``index``: no repeats, never ``index``, all when fewer exist.
 
     Args:

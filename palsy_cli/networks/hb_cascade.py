@@ -334,20 +334,3 @@ def fuse_log_softmax(logits: Tensor) -> Tensor:
     if logits.ndim != 2 or len(logits) == 0:
         raise ValueError(f"fuse_log_softmax: expected (F, {GRADES}) with F > 0, got {tuple(logits.shape)}")
     return logits.float().log_softmax(-1).mean(0).softmax(-1)
-
-
-def expected_grade(probabilities: Tensor) -> Tensor:
-    """Expectation of the grade, (..., 6) -> (...), 1..6: a continuous severity."""
-    grades = torch.arange(1, probabilities.shape[-1] + 1, device=probabilities.device, dtype=probabilities.dtype)
-    return (probabilities * grades).sum(-1)
-
-
-def poly_lr(base: float, iteration: int, maximum: int, *, power: float = 0.9) -> float:
-    """Polynomial schedule ``base * (1 - iteration / maximum) ** power``; 0 from ``maximum`` on (CEN, training).
-
-    Raises:
-        ValueError: ``maximum`` is not positive or ``iteration`` is negative.
-    """
-    if maximum <= 0 or iteration < 0:
-        raise ValueError(f"poly_lr: iteration {iteration} of {maximum} makes no schedule")
-    return float(base * max(0.0, 1 - iteration / maximum) ** power)

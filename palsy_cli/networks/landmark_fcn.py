@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 #: Side in pixels of the grey face crop and of the heat maps.
 INPUT_SIDE = 96
@@ -34,9 +33,7 @@ _CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
 
 def _conv(channels_in: int, channels_out: int, kernel: int, *, batch_norm: bool) -> list[nn.Module]:
     """A convolution that keeps the size, batch normalisation if asked for, and a ReLU."""
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
-    ]
+    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)]
     if batch_norm:
         layers.append(nn.BatchNorm2d(channels_out))
     return [*layers, nn.ReLU(inplace=True)]
@@ -94,9 +91,7 @@ class FCNStage(nn.Module):
                 # Kernel = stride: an output pixel sees one input pixel, so the fan-in has no kernel area.
                 nn.init.normal_(module.weight, std=1.0 / math.sqrt(module.in_channels))
             elif isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, nonlinearity="linear" if module in skip_scores else "relu"
-                )
+                nn.init.kaiming_normal_(module.weight, nonlinearity="linear" if module in skip_scores else "relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         with torch.no_grad():

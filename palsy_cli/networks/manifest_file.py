@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from palsy_cli.errors import ModelError
+from palsy_cli.files import atomic_write
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,11 +91,12 @@ def update_manifest(directory: Path, entry: ModelEntry) -> None:
 
     Raises:
         ModelError: there is a manifest that cannot be understood.
+        UsageError: the folder cannot be written.
     """
     path = Path(directory) / MANIFEST
     entries = read_manifest(directory) if path.is_file() else []
     by_name = {old.name: old for old in entries} | {entry.name: entry}
-    write_atomically(path, format_manifest([by_name[name] for name in sorted(by_name)]).encode())
+    atomic_write(path, format_manifest([by_name[name] for name in sorted(by_name)]), private=False)
 
 
 def format_manifest(entries: list[ModelEntry]) -> str:
@@ -129,17 +129,3 @@ def _toml(value: Any) -> str:
 
 def _key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) else _toml(key)
-
-
-def write_atomically(path: Path, blob: bytes) -> None:
-    """Write a file by way of a temporary one beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(blob)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock other users out of installed weights
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

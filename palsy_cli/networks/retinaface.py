@@ -28,8 +28,6 @@ STRIDES: tuple[int, ...] = (8, 16, 32)
 ANCHORS_PER_CELL = 2
 #: Scale of the regressed offsets of centres and points, and of the logarithms of width and height.
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
-#: Order of the five points of a face seen in a mirror.
-MIRRORED_POINTS: tuple[int, ...] = (1, 0, 2, 4, 3)
 #: ``match``: this anchor is background; this anchor is not used.
 BACKGROUND, IGNORED = -1, -2
 #: ... and the overlap from which a face gets its best anchor in any case.

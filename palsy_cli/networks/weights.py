@@ -21,13 +21,8 @@ from safetensors.torch import save
 
 import palsy_cli
 from palsy_cli.errors import ModelError
-from palsy_cli.networks.manifest_file import (
-    MANIFEST,
-    ModelEntry,
-    read_manifest,
-    update_manifest,
-    write_atomically,
-)
+from palsy_cli.files import atomic_write, sha256_of
+from palsy_cli.networks.manifest_file import MANIFEST, ModelEntry, read_manifest, update_manifest
 from palsy_cli.networks.registry import NETWORKS, network_class, network_config
 from palsy_cli.records import ModelCard
 
@@ -133,6 +128,7 @@ def save_network(
 
     Raises:
         ValueError: unknown network or size, or a weight that is not finite.
+        UsageError: the folder cannot be written.
     """
     full = network_config(name, size, **config)
     header = {
@@ -146,7 +142,7 @@ def save_network(
     parameters = {key for key, _ in module.named_parameters(remove_duplicate=False)}
     tensors = {key: _stored(key, value, key in parameters) for key, value in module.state_dict().items()}
     blob = save(tensors, metadata=header)
-    write_atomically(path, blob)
+    atomic_write(path, blob, private=False)
     return hashlib.sha256(blob).hexdigest()
 
 
@@ -171,7 +167,7 @@ def describe(
         network=header["network"],
         size=header["size"],
         file=path.name,
-        sha256=_digest(path),
+        sha256=sha256_of(path),
         bytes=path.stat().st_size,
         trained_on=header["trained_on"],
         version=header["version"],
@@ -244,17 +240,9 @@ def _check_file(entry: ModelEntry, directory: Path) -> Path:
         raise ModelError(f"{path}: the weights of {entry.name} are missing; get the file again")
     if (size := path.stat().st_size) != entry.bytes:
         raise ModelError(f"{path}: has {size} bytes, manifest says {entry.bytes}; get the file again")
-    if _digest(path) != entry.sha256:
+    if sha256_of(path) != entry.sha256:
         raise ModelError(f"{path}: SHA-256 differs from the manifest's; the file is damaged, get it again")
     return path
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read_header(path: Path) -> dict[str, str]:

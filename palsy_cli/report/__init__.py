@@ -14,6 +14,8 @@ from palsy_cli.report.json_report import assessment_json
 def write_report(assessment: Assessment, out: Path, *, include_images: bool = False) -> dict[str, Path]:
     """Write ``assessment.json``, both tables and ``report.html`` into ``out``, each whole or not at all.
 
+    Only the owner may read them (mode 0600).
+
     Args:
         assessment: everything that is known of one video.
         out: the folder; it is made when missing.
@@ -31,4 +33,4 @@ def write_report(assessment: Assessment, out: Path, *, include_images: bool = Fa
         "landmarks.csv": landmarks_csv(assessment.clip, assessment.track, assessment.landmarks),
         "report.html": render_html(assessment, include_images=include_images),
     }
-    return {name: atomic_write(out / name, text) for name, text in texts.items()}
+    return {name: atomic_write(out / name, text, private=True) for name, text in texts.items()}

@@ -113,9 +113,13 @@ class _Side:
         return torch.stack(rows).cpu().numpy().astype(float)
 
     def _from_rest(self, rest: tuple[int, ...]) -> Tensor:
-        """(K, channels) difference of each frame from the rest, not below 0; 0 at the rest itself."""
+        """(K, channels) difference of each frame from the rest; 0 at the rest itself.
+
+        It may be below 0: a helper that lies below the rest must be known as such, or what it helps comes out too
+        high (the rest itself first of all). Only the ensemble's answer is clipped to 0..5.
+        """
         pairs = [(i, rest[0]) for i in range(len(self.values))]
-        values = self.deltas(pairs).clamp(min=0)
+        values = self.deltas(pairs)
         values[list(rest)] = 0.0
         return values
 

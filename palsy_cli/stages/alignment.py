@@ -1,4 +1,4 @@
-"""Where a face sits in a picture: the three-point affine of the half faces and the similarity crops of the other networks.
+"""Where a face sits in a picture: the three-point affine of the half faces, the similarity crops of the other networks.
 
 Pure geometry, shared by inference and training so that both see the same framing. Matrices are 2x3 and map picture
 pixels to crop pixels (pixel centres at integers).
@@ -9,40 +9,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, FloatArray
 
-#: Side of the aligned face in pixels and its canonical points: patient's right eye, left eye, nose tip (DEM, 1.3).
+#: Side of the aligned face in pixels and its canonical points: patient's right eye, left eye, nose tip. DEM names
+#: the points, not the places.
 ALIGNED_SIZE = 512
 CANONICAL_POINTS = np.array([[180.0, 200.0], [332.0, 200.0], [256.0, 290.0]])
 GREY = (128, 128, 128)
 
-#: The upright crop: its side and the depth of its centre below the eye line, in units of max(eye distance, eyes to mouth).
-#: Measured so that the hull of the 68 points, enlarged 1.3 times, fits (AFLFP, box enlargement).
+#: The upright crop: its side and the depth of its centre below the eye line, in units of the larger of the eyes'
+#: distance and that from eyes to mouth. Measured so that the hull of the 68 points, enlarged 1.3 times, fits (AFLFP
+#: leaves the enlargement open).
 CROP_SIDE = 2.7
 CROP_DEPTH = 0.64
-
-_MIRROR_PAIRS = (
-    *((k, 16 - k) for k in range(8)),
-    *((17 + k, 26 - k) for k in range(5)),
-    (31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
-    (48, 54), (49, 53), (50, 52), (58, 56), (59, 55), (60, 64), (61, 63), (67, 65),
-)  # fmt: skip
-
-
-def _mirror_order() -> tuple[int, ...]:
-    order = list(range(68))
-    for a, b in _MIRROR_PAIRS:
-        order[a], order[b] = b, a
-    return tuple(order)
-
-
-#: Point k of a mirrored face is point ``MIRROR_68[k]`` of the original.
-MIRROR_68: tuple[int, ...] = _mirror_order()
 
 
 def mirror_points(points: FloatArray, width: int) -> FloatArray:
     """68 points (..., 68, 2) of a picture ``width`` pixels wide as seen in its mirror image."""
-    flipped = points[..., list(MIRROR_68), :].copy()
+    flipped = points[..., MIRROR_68, :]
     flipped[..., 0] = width - 1 - flipped[..., 0]
     return flipped
 
@@ -72,10 +57,8 @@ def stable_points(points68: FloatArray) -> FloatArray:
 
 
 def three_point_affine(points: FloatArray) -> FloatArray:
-    """Affine (2, 3) that puts right eye, left eye and nose tip (3, 2) at their canonical places (DEM, preprocessing)."""
-    return np.asarray(
-        cv2.getAffineTransform(np.float32(points), np.float32(CANONICAL_POINTS)), np.float64  # type: ignore[arg-type]
-    )
+    """Affine (2, 3) that puts right eye, left eye, nose tip (3, 2) at their canonical places (DEM, preprocessing)."""
+    return np.asarray(cv2.getAffineTransform(np.float32(points), np.float32(CANONICAL_POINTS)), np.float64)
 
 
 def crop_similarity(points5: FloatArray, *, size: int, margin: float = 1.0) -> FloatArray:
@@ -113,6 +96,11 @@ def compose(second: FloatArray, first: FloatArray) -> FloatArray:
     return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
 
 
+def scaled(matrix: FloatArray, factor: float) -> FloatArray:
+    """The 2x3 matrix to a crop that is ``factor`` times as large, pixel areas kept in register."""
+    return np.column_stack([matrix[:, :2] * factor, (matrix[:, 2] + 0.5) * factor - 0.5])
+
+
 def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
     """Resample ``image`` by ``matrix`` into (height, width) = ``size``, grey outside.
 
@@ -120,15 +108,13 @@ def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteIma
     """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if scale < 0.5:
-        shrink = 2.0 * scale
-        height, width = (max(1, round(side * shrink)) for side in image.shape[:2])
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        ratio = np.array([width, height]) / np.array([width / shrink, height / shrink])
-        to_small = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]]) * ratio[:, None]
+        whole = image.shape[:2]
+        height, width = (max(1, round(side * 2.0 * scale)) for side in whole)
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        x, y = width / whole[1], height / whole[0]
+        to_small = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]])
         matrix = compose(matrix, invert(to_small))
-    return np.asarray(
-        cv2.warpAffine(image, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=GREY), np.uint8
-    )
+    return np.asarray(cv2.warpAffine(image, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=GREY), np.uint8)
 
 
 def warp_field(field: FloatArray, matrix: FloatArray, size: tuple[int, int]) -> FloatArray:

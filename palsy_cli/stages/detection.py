@@ -3,7 +3,7 @@
 Every picture is looked at twice, as it is and in the mirror, and the two answers are averaged. A network
 treats left and right slightly differently; the difference would show as an asymmetry that the patient
 does not have. Averaged, the mirrored picture gives exactly the mirrored faces: a flipped video must give the same
-assessment with left and right exchanged (contract, property 2).
+assessment with left and right exchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import torch
 from torch.nn import functional
 
 from palsy_cli.errors import ModelError
-from palsy_cli.networks.retinaface import MIRRORED_POINTS, RetinaFace, anchors, decode, nms
+from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, nms
+from palsy_cli.points import MIRROR_5
 from palsy_cli.records import ByteImage, FloatArray, require_shape
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Detections:
 
     def mirrored(self, width: int) -> Detections:
         """The same faces in the mirror image of a picture of that width in pixels."""
-        boxes, points = self.boxes.copy(), self.points[:, MIRRORED_POINTS].copy()
+        boxes, points = self.boxes.copy(), self.points[:, MIRROR_5]
         boxes[:, [0, 2]] = width - 1 - self.boxes[:, [2, 0]]
         points[..., 0] = width - 1 - points[..., 0]
         return Detections(boxes, points, self.scores)
@@ -217,7 +218,7 @@ def _patient_side(landmarks: dict[str, Any]) -> FloatArray:
     names = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
     points = np.array([landmarks[name] for name in names], float)
     swapped = points[[0, 3], 0].sum() > points[[1, 4], 0].sum()
-    return points[list(MIRRORED_POINTS)] if swapped else points
+    return points[MIRROR_5] if swapped else points
 
 
 def _two_views(image: ByteImage, side_px: int) -> tuple[ByteImage, ByteImage]:

@@ -29,10 +29,11 @@ def algr_alignment(points68: FloatArray, *, crop: int = ALGR_CROP) -> FloatArray
         points68: (68, 2) pixels.
         crop: side of the network's input; the margin to the aligned face shrinks with it.
     """
-    right, left = points68[36:42].mean(0), points68[42:48].mean(0)
-    across = (left - right) / max(float(np.hypot(*(left - right))), 1e-6)
+    five = alignment.five_points(points68)
+    across = five[1] - five[0]
+    across = across / max(float(np.hypot(*across)), 1e-6)
     turn = np.stack([across, [-across[1], across[0]]])
-    box = np.stack([right, left, points68[30], points68[48], points68[54]]) @ turn.T
+    box = five @ turn.T
     centre = (box.min(0) + box.max(0)) / 2
     half = _ALGR_HALF_SIDE * float((box.max(0) - box.min(0)).max())
     scale = ALGR_FACE / (2 * half) * crop / ALGR_CROP
@@ -105,20 +106,16 @@ def grade(
     )
 
 
-def _crops(
-    keyframes: Keyframes, chosen: list[int], matrix: Callable[[FloatArray], FloatArray], size: int
-) -> ByteImage:
+def _crops(keyframes: Keyframes, chosen: list[int], matrix: Callable[[FloatArray], FloatArray], size: int) -> ByteImage:
     return np.stack(
         [alignment.warp(keyframes.faces[i], matrix(keyframes.face_points[i]), (size, size)) for i in chosen]
     )
 
 
-def _run(
-    network: Callable[[Tensor], Tensor | None], x: Tensor, module: torch.nn.Module, *, flip: bool
-) -> Tensor:
+def _run(network: Callable[[Tensor], Tensor | None], x: Tensor, module: torch.nn.Module, *, flip: bool) -> Tensor:
     """Logits of pictures and, if ``flip``, of their mirror images below them, eight at a time."""
     x = torch.cat([x, x.flip(-1)]) if flip else x
     device = next(module.parameters()).device
     with torch.inference_mode():
-        rows = [network(part.to(device)) for part in x.split(8)]
+        rows = [network(part.to(device)) for part in torch.split(x, 8)]
     return torch.cat([row.float().cpu() for row in rows if row is not None])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from palsy_cli.config import FaceSettings, KeyframeSettings
 from palsy_cli.errors import NoFaceError
@@ -32,12 +33,12 @@ def smooth(points: FloatArray, times_s: FloatArray, *, deviation_s: float) -> Fl
     """Gaussian mean over time of points (N, ...), frames with NaN left out and left NaN; symmetric in time."""
     if deviation_s <= 0:
         return points
-    present = np.isfinite(points.reshape(len(points), -1)).all(1)
+    present = np.asarray(np.isfinite(points.reshape(len(points), -1)).all(1))
     smoothed = np.full_like(points, np.nan)
-    reach = 3 * deviation_s
+    reach = 3 * deviation_s + 1e-6  # a frame right at the edge counts on both sides, whatever its rounding
+    starts, stops = np.searchsorted(times_s, times_s - reach), np.searchsorted(times_s, times_s + reach)
     for i in np.flatnonzero(present):
-        low, high = np.searchsorted(times_s, [times_s[i] - reach, times_s[i] + reach], side="left")
-        near = np.arange(low, max(high, i + 1))
+        near = np.arange(starts[i], stops[i])
         near = near[present[near]]
         weight = np.exp(-((times_s[near] - times_s[i]) ** 2) / (2 * deviation_s**2))
         smoothed[i] = np.tensordot(weight / weight.sum(), points[near], axes=1)
@@ -96,7 +97,7 @@ def _compare_faces(
     for frame in iter_frames(clip):
         if frame.index in usable:
             matrix = alignment.three_point_affine(anchors[frame.index])
-            small = np.column_stack([matrix[:, :2] * reduce, (matrix[:, 2] + 0.5) * reduce - 0.5])
+            small = alignment.scaled(matrix, reduce)
             grey = cv2.cvtColor(alignment.warp(frame.image, small, (COMPARE_SIDE, COMPARE_SIDE)), cv2.COLOR_RGB2GRAY)
             faces.append(np.asarray(grey, np.uint8))
         if on_frame is not None:
@@ -105,7 +106,7 @@ def _compare_faces(
 
 
 def _align(
-    clip: Clip, track: FaceTrack, landmarks: Landmarks, anchors: FloatArray, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]
+    clip: Clip, track: FaceTrack, landmarks: Landmarks, anchors: FloatArray, chosen: npt.NDArray[np.int64]
 ) -> Keyframes:
     wanted = set(chosen.tolist())
     aligned, faces, points = [], [], []

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from palsy_cli.config import LandmarkSettings
 from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
 from palsy_cli.stages import alignment
 from palsy_cli.stages.video import iter_frames
@@ -91,7 +92,7 @@ def find_points(
         # Left and right must be treated alike, and a network is never exactly symmetric by itself.
         mirrored, mirrored_sure = _decode(np.ascontiguousarray(grey[:, :, ::-1]), network, settings)
         found = (found + alignment.mirror_points(mirrored, CROP)) / 2
-        sure = (sure + mirrored_sure[:, list(alignment.MIRROR_68)]) / 2
+        sure = (sure + mirrored_sure[:, MIRROR_68]) / 2
     return found, sure
 
 

@@ -25,6 +25,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 
 from palsy_cli.errors import UsageError, VideoError
+from palsy_cli.files import sha256_of
 from palsy_cli.records import Clip, Frame
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def read_clip(path: Path | str, *, mirrored: bool = False) -> Clip:
     path = Path(path)
     kind = _kind_of(path)
     try:
-        sha256 = _digest_folder(path) if kind == "folder" else _digest_file(path)
+        sha256 = _digest_folder(path) if kind == "folder" else sha256_of(path)
         if kind == "video" and _is_image_inside(path):
             kind = "image"
         fps = _read_fps(path) if kind == "video" else None
@@ -185,20 +186,11 @@ def _natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(digits), "") if digits else (1, 0, word) for digits, word in parts], path.name
 
 
-def _digest_file(path: Path) -> str:
-    """SHA-256 in hex, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _digest_folder(folder: Path) -> str:
     """SHA-256 over the names and digests of a folder's images."""
     digest = hashlib.sha256()
     for item in _folder_images(folder):
-        digest.update(f"{_digest_file(item)}  {item.name}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{sha256_of(item)}  {item.name}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

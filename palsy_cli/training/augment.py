@@ -41,9 +41,7 @@ def jitter_light(images: Tensor, *, rng: np.random.Generator, strength: float = 
     return (x + noise * torch.from_numpy(rng.uniform(0, 0.03 * strength, (n, 1, 1, 1)).astype(np.float32))).clamp(0, 1)
 
 
-def jitter_matrix(
-    rng: np.random.Generator, *, size: int, degrees: float, scale: float, shift: float
-) -> FloatArray:
+def jitter_matrix(rng: np.random.Generator, *, size: int, degrees: float, scale: float, shift: float) -> FloatArray:
     """A random similarity (2, 3) about the middle of a crop.
 
     Args:

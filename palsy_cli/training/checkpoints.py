@@ -67,7 +67,7 @@ class RunFolder:
             if self.last.exists() and not resume:
                 raise UsageError(f"{self.path}: holds a run already; continue it with --resume or choose another --run")
         self.path.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.recipe, recipe_toml(recipe))
+        atomic_write(self.recipe, recipe_toml(recipe), private=False)
 
     def save_last(self, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
         """Write all that a resumed run needs."""
@@ -123,7 +123,7 @@ class RunFolder:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: f"{value:.6g}" for key, value in each.items()} for each in rows)
-        atomic_write(self.metrics, text.getvalue())
+        atomic_write(self.metrics, text.getvalue(), private=False)
 
     def read_metrics(self) -> list[dict[str, float]]:
         """All rows of ``metrics.csv``; empty when there is none."""
@@ -140,7 +140,7 @@ class RunFolder:
     def _save(self, path: Path, values: dict[str, Any]) -> None:
         buffer = io.BytesIO()
         torch.save(values, buffer)
-        atomic_write(path, buffer.getvalue())
+        atomic_write(path, buffer.getvalue(), private=False)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the simulated people do: lesion, muscles at work and pose of every frame, decided before a pixel is drawn.
 
 Two kinds teach action units: *free* episodes, where each side of a few units has its own strength whatever nerve it
-hangs on, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens tasks that are commanded alike on both sides.
+hangs on, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens tasks that both sides are told alike.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from palsy_cli.simulate.palsy import (
     draw_side_gains,
     effective_drive,
     house_brackmann_preset,
-    rest_displacement,
     synkinetic_preset,
 )
-from palsy_cli.training.people import Photo
+from palsy_cli.training.people import Photo, is_held_out_drawing
 
 Kind = Literal["still", "free", "lesion"]
 
@@ -52,21 +51,24 @@ RESTS_PER_EPISODE = 2
 
 @dataclass(frozen=True)
 class FramePlan:
-    """One frame: muscle drives, labels 0..5 per side, droop (68, 2) in pupil distances, (yaw, pitch) in degrees."""
+    """One frame: muscle drives, labels 0..5 per side, the lesion (for its signs at rest), (yaw, pitch) in degrees."""
 
     drives: Drives
     left: FloatArray
     right: FloatArray
-    offset68: FloatArray | None
+    lesion: Lesion
     pose: tuple[float, float]
     rest: bool
 
 
 @dataclass(frozen=True)
 class EpisodePlan:
-    """One person with one lesion. ``grade`` is the House-Brackmann grade, 0 where there is none to learn."""
+    """One person with one lesion. ``grade`` is the House-Brackmann grade, 0 where there is none to learn.
 
-    photo: Photo
+    A person without a photo is drawn, with ``person`` as seed.
+    """
+
+    photo: Photo | None
     person: int
     episode: int
     seed: int
@@ -74,6 +76,16 @@ class EpisodePlan:
     frames: int
     grade: int = 0
     side: Side = "left"
+
+    @property
+    def calm(self) -> bool:
+        """Whether the person rests where the photo does, so that intensities are known."""
+        return self.photo is None or self.photo.calm
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the person is never trained on."""
+        return is_held_out_drawing(self.person) if self.photo is None else self.photo.held_out
 
     @property
     def weak_side(self) -> int:
@@ -88,7 +100,7 @@ class EpisodePlan:
             drives = {} if resting else actor.drives(rng)
             left, right = (au_labels(drives, side) for side in ("left", "right"))
             pose = (actor.pose[0] + rng.normal(0, 2.5), actor.pose[1] + rng.normal(0, 2.0))
-            yield FramePlan(drives, left, right, actor.droop, pose, resting)
+            yield FramePlan(drives, left, right, actor.lesion, pose, resting)
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,6 @@ class _Actor:
     kind: Kind
     lesion: Lesion = field(default_factory=Lesion)
     gains: SideGains = field(default_factory=SideGains)
-    droop: FloatArray | None = None
     pose: tuple[float, float] = (0.0, 0.0)
 
     @staticmethod
@@ -109,8 +120,7 @@ class _Actor:
         lesion = house_brackmann_preset(plan.grade, plan.side, rng=rng)
         if plan.grade in (2, 3) and rng.random() < 0.4:
             lesion = synkinetic_preset(plan.side, weakness=HB_WEAKNESS[plan.grade - 1], pairs=4, rng=rng)
-        droop = rest_displacement(lesion)
-        return _Actor(plan.kind, lesion, draw_side_gains(rng), droop if np.any(droop) else None, pose)
+        return _Actor(plan.kind, lesion, draw_side_gains(rng), pose)
 
     def drives(self, rng: np.random.Generator) -> Drives:
         """Muscles of one frame that is not at rest."""
@@ -134,25 +144,26 @@ def _free_drives(rng: np.random.Generator) -> Drives:
     return drives
 
 
-def plan_episodes(photos: list[Photo], *, seed: int, share: float = 1.0) -> list[EpisodePlan]:
-    """Decide all episodes: four of eight frames for each resting face, a still of two frames for any other photo.
+def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 1.0) -> list[EpisodePlan]:
+    """Decide all episodes.
 
-    Grades are dealt evenly, sides by turns, so that no grade goes with a side or a person.
+    Four of eight frames for each resting face, a still of two frames for any other photo, two of eight frames for
+    each of ``drawn`` drawn people. Grades are dealt evenly, sides by turns, so that no grade goes with a side.
     """
+    people: list[tuple[Photo | None, int, tuple[Kind, ...]]] = [
+        (photo, i, ("free", "free", "lesion", "lesion") if photo.calm else ("still",)) for i, photo in enumerate(photos)
+    ]
+    people += [(None, len(photos) + i, ("free", "lesion")) for i in range(drawn)]
     rng = np.random.default_rng(seed)
     plans: list[EpisodePlan] = []
     dealt = 0
-    for person, photo in enumerate(photos):
+    for photo, person, kinds in people:
         if rng.random() >= share:
             continue
-        kinds: tuple[Kind, ...] = ("free", "free", "lesion", "lesion") if photo.calm else ("still",)
         for kind in kinds:
             grade, side = 0, SIDES[dealt // 6 % 2]
             if kind == "lesion":
                 grade, dealt = dealt % 6 + 1, dealt + 1
             frames = 2 if kind == "still" else 8
-            plans.append(
-                EpisodePlan(photo, person, len(plans), int(rng.integers(2**31)), kind, frames, grade, side)
-            )
+            plans.append(EpisodePlan(photo, person, len(plans), int(rng.integers(2**31)), kind, frames, grade, side))
     return plans
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from palsy_cli.errors import DatasetError
+from palsy_cli.files import sha256_of
 from palsy_cli.records import ByteImage, FloatArray
 from palsy_cli.simulate.rig import Rig, load_rig
 
@@ -40,16 +40,23 @@ class Photo:
 
     def read(self) -> ByteImage:
         """(H, W, 3) RGB uint8; raises DatasetError when the file is damaged."""
-        image = cv2.imread(str(self.path))
-        if image is None:
-            raise DatasetError(f"{self.path}: not a readable picture; restore the photo set")
-        return np.ascontiguousarray(image[..., ::-1], np.uint8)
+        return read_picture(self.path)
+
+
+def read_picture(path: Path) -> ByteImage:
+    """(H, W, 3) RGB uint8 of a training picture; raises DatasetError when the file is damaged."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise DatasetError(f"{path}: not a readable picture; restore the data folder")
+    return np.ascontiguousarray(image[..., ::-1], np.uint8)
 
 
 def require_data(root: Path | None) -> Path:
     """The data folder, checked for the parts that training needs; raises DatasetError with the missing one."""
     if root is None:
-        raise DatasetError("no data folder: name one with --data or PALSY_DATA; docs/how-to/retrain.md says what it holds")
+        raise DatasetError(
+            "no data folder: name one with --data or PALSY_DATA; docs/how-to/retrain.md says what it holds"
+        )
     for part in ("photos/index.csv", "photos/landmarks.npz", "rig/au_rig.npz", "backgrounds"):
         if not (root / part).exists():
             raise DatasetError(f"{root}: {part} is missing; docs/how-to/retrain.md says how to make it")
@@ -81,4 +88,9 @@ def read_photos(root: Path) -> list[Photo]:
 
 def is_held_out(path: Path) -> bool:
     """Whether a photo belongs to the people that are never trained on."""
-    return hashlib.sha256(path.read_bytes()).digest()[0] < HELD_OUT_BELOW
+    return int(sha256_of(path)[:2], 16) < HELD_OUT_BELOW
+
+
+def is_held_out_drawing(seed: int) -> bool:
+    """Whether a drawn person is never trained on: every tenth."""
+    return seed % 10 == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import cv2
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,22 +16,22 @@ from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import UsageError
 from palsy_cli.networks.algrnet import ALGRNet
 from palsy_cli.networks.dem import DVPM, OVPM
+from palsy_cli.networks.device import choose_device
 from palsy_cli.networks.hb_cascade import HBCascade
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.manifest_file import update_manifest
-from palsy_cli.networks.registry import NETWORKS, network_config
+from palsy_cli.networks.registry import NETWORKS, build_network
 from palsy_cli.networks.retinaface import RetinaFace
-from palsy_cli.networks.registry import build_network
-from palsy_cli.networks.weights import describe, find_models_dir, load_network, save_network
+from palsy_cli.networks.weights import describe, find_models_dir, list_models, load_network, save_network
 from palsy_cli.training.checkpoints import RunFolder
 from palsy_cli.training.loop import Task, fit
-from palsy_cli.training.people import read_photos, read_rig, require_data
+from palsy_cli.training.people import is_held_out_drawing, read_photos, read_rig, require_data
 from palsy_cli.training.recipes import Recipe, get_recipe
-from palsy_cli.training.samples import FaceSamples, make_samples
-from palsy_cli.training.scenes import make_portrait, read_backgrounds
+from palsy_cli.training.samples import DRAWN_PEOPLE, FaceSamples, make_samples
+from palsy_cli.training.scenes import Portrait, drawn_portraits, make_portrait, read_backgrounds
 from palsy_cli.training.tasks.cascade import GraderTask, SegmentationTask
 from palsy_cli.training.tasks.detector import DetectorTask
-from palsy_cli.training.tasks.difference import DifferenceTask, Pair
+from palsy_cli.training.tasks.difference import DifferenceTask, Pair, start_from_landmarks
 from palsy_cli.training.tasks.landmarks import LandmarkTask
 from palsy_cli.training.tasks.severity import SeverityTask
 
@@ -113,7 +114,7 @@ def train(
         The run's folder.
 
     Raises:
-        UsageError: unknown network, or the folder holds another run.
+        UsageError: unknown network or device, or the folder holds another run.
         DatasetError: the data folder is not complete.
         ModelError: ``dvpm`` without an OVPM.
     """
@@ -121,7 +122,7 @@ def train(
         raise UsageError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
     cv2.setNumThreads(1)  # the loader's thread must not fight the network's
     torch.manual_seed(0)
-    chosen = torch.device(_device(device))
+    chosen = torch.device(choose_device(device))
     job = Job(network, require_data(data), Path(run), size, minutes, resume, chosen, on_progress)
     trained = _TRAINERS[network](job, export_to)
     if export_to is not None:
@@ -146,12 +147,6 @@ def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None
     update_manifest(folder, describe(path, recipe=f"{network}-{recipe.size}: {recipe.source}", metrics=figures))
 
 
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _build(job: Job, name: str, **overrides: Any) -> Any:
     return build_network(name, job.size, **overrides)
 
@@ -159,12 +154,17 @@ def _build(job: Job, name: str, **overrides: Any) -> Any:
 def _train_detector(job: Job, _: Path | None) -> Trained:
     rig = read_rig(job.data)
     photos = read_photos(job.data)
-    portraits = [make_portrait(photo.read(), photo.points, photo.points[rig.index68]) for photo in photos]
+    groups: dict[bool, list[Portrait]] = {True: [], False: []}
+    for photo in photos:
+        groups[photo.held_out].append(make_portrait(photo.read(), photo.points, photo.points[rig.index68]))
+    drawn = range(len(photos), len(photos) + DRAWN_PEOPLE)
+    for seed, portrait in zip(drawn, drawn_portraits(drawn, rng=np.random.default_rng(0)), strict=True):
+        groups[is_held_out_drawing(seed)].append(portrait)
     recipe = job.recipe()
     task = DetectorTask(
         cast("RetinaFace", _build(job, "retinaface")),
-        training=[p for p, photo in zip(portraits, photos, strict=True) if not photo.held_out],
-        held_out=[p for p, photo in zip(portraits, photos, strict=True) if photo.held_out],
+        training=groups[False],
+        held_out=groups[True],
         backgrounds=read_backgrounds(job.data / "backgrounds"),
         batch_size=recipe.batch_size,
         steps_per_epoch=_DETECTOR_STEPS,
@@ -180,10 +180,16 @@ def _train_landmarks(job: Job, _: Path | None) -> Trained:
     return Trained(network, job.fit(task, recipe))
 
 
-def _train_ovpm(job: Job, _: Path | None) -> Trained:
-    """Stage one. A DVPM learns along as companion: it makes the OVPM's maps comparable between frames."""
+def _train_ovpm(job: Job, export_to: Path | None) -> Trained:
+    """Stage one. A DVPM learns along as companion: it makes the OVPM's maps comparable between frames.
+
+    Below the paper's size the encoder starts from the landmark network's, when that is among the models.
+    """
     recipe = job.recipe()
     ovpm, companion = cast("OVPM", _build(job, "ovpm")), cast("DVPM", _build(job, "dvpm"))
+    models = export_to or find_models_dir()[0]
+    if job.size != "paper" and any(m.name == "landmark_fcn" and m.present for m in list_models(models)):
+        start_from_landmarks(ovpm, cast("CascadedFCN", load_network("landmark_fcn", models).module))
     task = DifferenceTask(ovpm, companion, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=False)
     return Trained(ovpm, job.fit(task, recipe))
 

@@ -17,16 +17,24 @@ import numpy as np
 
 from palsy_cli.errors import DatasetError
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
-from palsy_cli.stages import alignment
+from palsy_cli.simulate.muscles import move_points
+from palsy_cli.simulate.palsy import rest_displacement
+from palsy_cli.simulate.person import Person, View, draw_person, neutral_of
 from palsy_cli.simulate.photo import PhotoFace, Pose
 from palsy_cli.simulate.rig import Rig
-from palsy_cli.simulate.warp import MouthLook
-from palsy_cli.training.episodes import EpisodePlan, plan_episodes
+from palsy_cli.simulate.warp import MouthLook, interpolate_field, outline_points, sample_cells
+from palsy_cli.stages import alignment
+from palsy_cli.training.episodes import EpisodePlan, FramePlan, plan_episodes
 from palsy_cli.training.people import Photo, read_photos, read_rig
 
 CACHE_SIDE = 288
 CACHE_MARGIN = 1.4
-FLOW_SIDE = CACHE_SIDE // 8
+#: Drawn people: how many, and the side in pixels of the picture that is cropped.
+DRAWN_PEOPLE = 80
+_DRAWN_SIDE = 336
+
+#: Picture, 68 points in its pixels, displacement field of one frame.
+Shot = tuple[ByteImage, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -69,20 +77,23 @@ def load_samples(cache: Path) -> FaceSamples:
     return FaceSamples(images=images, **labels)
 
 
-def make_samples(data: Path, cache: Path, *, seed: int = 0, share: float = 1.0, workers: int = 2) -> FaceSamples:
+def make_samples(
+    data: Path, cache: Path, *, seed: int = 0, drawn: int = DRAWN_PEOPLE, share: float = 1.0, workers: int = 2
+) -> FaceSamples:
     """Simulate all episodes of all people into ``cache`` (labels last, so that a cut run is seen as incomplete).
 
     Args:
         data: the data folder.
         cache: folder to fill; an existing whole cache is reused.
         seed: of every random choice.
+        drawn: number of drawn people.
         share: part of the people to use, for trials.
         workers: processes.
     """
     if (cache / "labels.npz").exists():
         return load_samples(cache)
     cache.mkdir(parents=True, exist_ok=True)
-    plans = plan_episodes(read_photos(data), seed=seed, share=share)
+    plans = plan_episodes(read_photos(data), drawn=drawn, seed=seed, share=share)
     total = sum(plan.frames for plan in plans)
     images = np.lib.format.open_memmap(
         cache / "images.npy", mode="w+", dtype=np.uint8, shape=(total, CACHE_SIDE, CACHE_SIDE, 3)
@@ -94,7 +105,7 @@ def make_samples(data: Path, cache: Path, *, seed: int = 0, share: float = 1.0, 
             images[len(rows) : len(rows) + plan.frames] = pictures
             rows += labels
     images.flush()
-    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    stacked: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     partial = cache / "labels.partial.npz"
     np.savez(partial, **stacked)
     partial.replace(cache / "labels.npz")
@@ -116,37 +127,75 @@ def _run_plan(plan: EpisodePlan) -> tuple[ByteImage, list[dict[str, Any]]]:
     return np.stack(pictures), list(labels)
 
 
-def photo_face(photo: Photo, rig: Rig, rng: np.random.Generator) -> PhotoFace:
+class _PhotoStage:
     """A photo, cropped and upright as the cache wants it, ready to move."""
-    matrix = alignment.crop_similarity(
-        alignment.five_points(photo.points[rig.index68]), size=CACHE_SIDE, margin=CACHE_MARGIN
-    )
-    points = alignment.transform_points(photo.points, matrix)
-    image = alignment.warp(photo.read(), matrix, (CACHE_SIDE, CACHE_SIDE))
-    unit = float(np.hypot(*(points[263] - points[33])))
-    return PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit))
+
+    def __init__(self, photo: Photo, rig: Rig, rng: np.random.Generator) -> None:
+        five = alignment.five_points(photo.points[rig.index68])
+        matrix = alignment.crop_similarity(five, size=CACHE_SIDE, margin=CACHE_MARGIN)
+        points = alignment.transform_points(photo.points, matrix)
+        image = alignment.warp(photo.read(), matrix, (CACHE_SIDE, CACHE_SIDE))
+        unit = float(np.hypot(*(points[rig.index68[45]] - points[rig.index68[36]])))
+        self.rig, self.face = rig, PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit))
+
+    def show(self, frame: FramePlan) -> Shot:
+        warped = self.face.render(
+            frame.drives,
+            offset68=rest_displacement(frame.lesion),
+            pose=Pose(*frame.pose),
+        )
+        return warped.image, warped.points[self.rig.index68], warped.flow
+
+
+class _DrawnStage:
+    """A drawn person in front of the same camera."""
+
+    def __init__(self, seed: int) -> None:
+        self.person = Person.from_seed(seed)
+        self.neutral = neutral_of(self.person)
+
+    def show(self, frame: FramePlan) -> Shot:
+        view = View(yaw=frame.pose[0], pitch=frame.pose[1], zoom=0.25)
+        image, points = draw_person(
+            self.person, frame.drives, size=(_DRAWN_SIDE, _DRAWN_SIDE), view=view, lesion=frame.lesion
+        )
+        matrix = alignment.crop_similarity(alignment.five_points(points), size=CACHE_SIDE, margin=CACHE_MARGIN)
+        crop = alignment.warp(image, matrix, (CACHE_SIDE, CACHE_SIDE))
+        placed = alignment.transform_points(points, matrix)
+        rest = rest_displacement(frame.lesion)
+        motion = move_points(self.neutral, frame.drives, rest=rest).points - self.neutral - rest
+        pupils = placed[36:48].reshape(2, 6, 2).mean(1)
+        around = outline_points(placed)
+        field = interpolate_field(
+            np.vstack([placed, around]),
+            np.vstack([motion * np.hypot(*(pupils[1] - pupils[0])), np.zeros_like(around)]),
+            (CACHE_SIDE, CACHE_SIDE),
+        )
+        return crop, placed, sample_cells(field)
 
 
 def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, dict[str, Any]]]:
     """Picture and labels of each frame of one episode."""
     rng = np.random.default_rng(plan.seed)
-    face = photo_face(plan.photo, rig, rng)
-    known, unknown = plan.photo.calm, np.full(len(ALL_AUS), np.nan)
+    stage = _DrawnStage(plan.person) if plan.photo is None else _PhotoStage(plan.photo, rig, rng)
+    unknown = np.full(len(ALL_AUS), np.nan)
     for frame in plan.draw_frames(rng):
-        warped = face.render(frame.drives, offset68=frame.offset68, pose=Pose(*frame.pose))
-        yield warped.image, {
-            "points": warped.points[rig.index68].astype(np.float32),
-            "left": (frame.left if known else unknown).astype(np.float32),
-            "right": (frame.right if known else unknown).astype(np.float32),
-            "flow": warped.flow.astype(np.float16),
-            "person": np.int32(plan.person),
-            "episode": np.int32(plan.episode),
-            "rest": np.bool_(frame.rest),
-            "grade": np.int8(plan.grade if known else 0),
-            "weak_side": np.int8(plan.weak_side),
-            "held_out": np.bool_(plan.photo.held_out),
-        }
-
+        image, points, flow = stage.show(frame)
+        yield (
+            image,
+            {
+                "points": points.astype(np.float32),
+                "left": (frame.left if plan.calm else unknown).astype(np.float32),
+                "right": (frame.right if plan.calm else unknown).astype(np.float32),
+                "flow": flow.astype(np.float16),
+                "person": np.int32(plan.person),
+                "episode": np.int32(plan.episode),
+                "rest": np.bool_(frame.rest),
+                "grade": np.int8(plan.grade if plan.calm else 0),
+                "weak_side": np.int8(plan.weak_side),
+                "held_out": np.bool_(plan.held_out),
+            },
+        )
 
 
 def graded_rows(samples: FaceSamples) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

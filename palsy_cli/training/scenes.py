@@ -8,9 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palsy_cli.records import ByteImage, FloatArray
+from palsy_cli.points import MIRROR_5
+from palsy_cli.records import SIDES, ByteImage, FloatArray
+from palsy_cli.simulate.person import Person, View, draw_person
 from palsy_cli.stages.alignment import five_points, transform_points
 from palsy_cli.training.augment import recompress
+from palsy_cli.training.episodes import TASKS
+from palsy_cli.training.people import read_picture
 
 #: Pictures larger than this are reduced when they are loaded: no scene shows a face larger than its side.
 _LOAD_SIDE = 320
@@ -18,6 +22,8 @@ _LOAD_SIDE = 320
 _MIN_VISIBLE = 0.5
 #: Smallest face in pixels that is taught.
 _MIN_FACE = 9.0
+#: A face's box reaches this share of the height of its 68 points above the brows: to the hair line, as in the photos.
+_FOREHEAD = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,13 @@ def make_portrait(image: ByteImage, points: FloatArray, points68: FloatArray) ->
         size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     box = np.concatenate([points.min(0), points.max(0)])
-    return Portrait(image, box * factor, five_points(points68) * factor)
+    # Pixel centres are at integers, so a picture's edge is at -0.5.
+    return Portrait(image, (box + 0.5) * factor - 0.5, (five_points(points68) + 0.5) * factor - 0.5)
 
 
 def read_backgrounds(folder: Path) -> list[ByteImage]:
-    """All pictures of a folder, RGB."""
-    paths = sorted([*folder.glob("*.png"), *folder.glob("*.jpg")])
-    return [np.ascontiguousarray(cv2.imread(str(path))[..., ::-1], np.uint8) for path in paths]
+    """All pictures of a folder, RGB; raises DatasetError when one is damaged."""
+    return [read_picture(path) for path in sorted([*folder.glob("*.png"), *folder.glob("*.jpg")])]
 
 
 def draw_scene(
@@ -116,7 +122,8 @@ def _paste(canvas: ByteImage, image: ByteImage, matrix: FloatArray) -> np.ndarra
         size = (max(2, round(image.shape[1] * factor)), max(2, round(image.shape[0] * factor)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         ratio = np.array([image.shape[1] / size[0], image.shape[0] / size[1]])
-        image, matrix = np.asarray(small, np.uint8), np.column_stack([matrix[:, :2] * ratio, matrix[:, 2]])
+        shift = matrix[:, 2] + matrix[:, :2] @ ((ratio - 1) / 2)
+        image, matrix = np.asarray(small, np.uint8), np.column_stack([matrix[:, :2] * ratio, shift])
     extent = canvas.shape[1::-1]
     mask = cv2.warpAffine(np.full(image.shape[:2], 255, np.uint8), matrix, extent)
     moved = cv2.warpAffine(image, matrix, extent, flags=cv2.INTER_LINEAR)
@@ -133,7 +140,7 @@ def _moved(portrait: Portrait, matrix: FloatArray) -> tuple[FloatArray, FloatArr
     middle = transform_points(centre, matrix)
     points = transform_points(portrait.points, matrix)
     if np.linalg.det(matrix[:, :2]) < 0:
-        points = points[[1, 0, 2, 4, 3]]
+        points = points[MIRROR_5]
     return np.concatenate([middle - radius, middle + radius]), points
 
 
@@ -163,3 +170,16 @@ def _camera(scene: Scene, rng: np.random.Generator) -> Scene:
     if rng.random() < 0.3:
         finished = recompress(finished, quality=int(rng.integers(30, 90)))
     return Scene(finished, scene.boxes, scene.points)
+
+
+def drawn_portraits(seeds: range, *, rng: np.random.Generator) -> list[Portrait]:
+    """One portrait of each drawn person, some muscles at work and the head slightly turned."""
+    portraits = []
+    for seed in seeds:
+        task = TASKS[rng.integers(len(TASKS))]
+        drives = {(au, side): drive * float(rng.uniform(0, 1)) for au, drive in task.items() for side in SIDES}
+        view = View(yaw=float(rng.normal(0, 6)), pitch=float(rng.normal(0, 4)), roll=float(rng.normal(0, 3)))
+        image, points = draw_person(Person.from_seed(seed), drives, size=(_LOAD_SIDE, _LOAD_SIDE), view=view)
+        top = points.min(0) - [0, _FOREHEAD * float(np.ptp(points[:, 1]))]
+        portraits.append(make_portrait(image, np.vstack([points, top]), points))
+    return portraits

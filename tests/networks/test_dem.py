@@ -53,10 +53,7 @@ def random_differences(count: int = 2, seed: int = 0) -> list[Tensor]:
     """Signed maps of the tiny network's tap shapes."""
     generator = torch.Generator().manual_seed(seed)
     widths = OVPM_SIZES["tiny"]["widths"]
-    return [
-        torch.randn(count, width, 64 >> k, 32 >> k, generator=generator)
-        for k, width in enumerate(widths, start=1)
-    ]
+    return [torch.randn(count, width, 64 >> k, 32 >> k, generator=generator) for k, width in enumerate(widths, start=1)]
 
 
 def one_hot_logits(classes: Tensor, count: int) -> Tensor:
@@ -211,9 +208,7 @@ def test_tap_scale_multiplies_the_differences_and_is_stored() -> None:
     assert not scaled.tap_scale.requires_grad
 
 
-@pytest.mark.parametrize(
-    "std", [torch.ones(4), torch.tensor([1.0, 1, 1, 1, 0]), torch.full((5,), float("nan"))]
-)
+@pytest.mark.parametrize("std", [torch.ones(4), torch.tensor([1.0, 1, 1, 1, 0]), torch.full((5,), float("nan"))])
 def test_useless_tap_scale_raises(std: Tensor) -> None:
     with pytest.raises(ValueError, match="std"):
         tiny_dvpm().set_tap_scale(std)

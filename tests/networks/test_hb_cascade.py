@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import timm
 import torch
@@ -16,9 +14,7 @@ from palsy_cli.networks.hb_cascade import (
     HouseBrackmannGrader,
     SegmentationEncoder,
     SpatialAttention,
-    expected_grade,
     fuse_log_softmax,
-    poly_lr,
 )
 
 
@@ -213,18 +209,3 @@ def test_frames_are_fused_by_the_mean_of_the_log_probabilities() -> None:
     for bad in (torch.zeros(0, 6), torch.zeros(6)):
         with pytest.raises(ValueError, match="F > 0"):
             fuse_log_softmax(bad)
-
-
-def test_expected_grade() -> None:
-    assert float(expected_grade(torch.full((6,), 1 / 6))) == pytest.approx(3.5)
-    torch.testing.assert_close(expected_grade(torch.eye(6)), torch.arange(1.0, 7.0))
-
-
-def test_poly_schedule() -> None:
-    assert poly_lr(2e-4, 0, 100) == 2e-4
-    assert poly_lr(2e-4, 50, 100) == pytest.approx(2e-4 * math.sqrt(0.5) ** 1.8)
-    assert poly_lr(2e-4, 25, 100, power=1.0) == pytest.approx(1.5e-4)
-    assert poly_lr(2e-4, 100, 100) == poly_lr(2e-4, 120, 100) == 0
-    for iteration, maximum in ((1, 0), (-1, 10)):
-        with pytest.raises(ValueError, match="schedule"):
-            poly_lr(1.0, iteration, maximum)

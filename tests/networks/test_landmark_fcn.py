@@ -191,22 +191,21 @@ def test_loss_is_the_equation() -> None:
     torch.manual_seed(0)
     h1, h2, goal = torch.randn(3, 2, 68, 12, 12)
     per_image = [
-        sum(float((h[i, n] - goal[i, n]).square().sum()) for h in (h1, h2) for n in range(68)) / 68
-        for i in range(2)
+        sum(float((h[i, n] - goal[i, n]).square().sum()) for h in (h1, h2) for n in range(68)) / 68 for i in range(2)
     ]
     assert cascade_loss(h1, h2, goal).item() == pytest.approx(sum(per_image) / 2, rel=1e-5)
     assert cascade_loss(goal, goal, goal) == 0.0
 
 
 def test_training_gets_below_the_loss_of_empty_maps() -> None:
-    network = tiny()
+    network = tiny()  # seeds torch
     x = torch.randn(2, 1, 96, 96)
     goal = gaussian_targets(some_points())
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for _ in range(20):
+    for _ in range(36):
         optimizer.zero_grad()
         loss = cascade_loss(*network(x), goal)
         loss.backward()
         optimizer.step()
     empty = torch.zeros_like(goal)
-    assert loss < 0.97 * cascade_loss(empty, empty, goal)
+    assert loss < 0.95 * cascade_loss(empty, empty, goal)

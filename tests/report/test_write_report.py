@@ -37,14 +37,14 @@ def test_existing_files_are_replaced(assessment: Assessment, tmp_path: Path) -> 
 def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the rename fails, the old content stands and no temporary file stays behind."""
     target = tmp_path / "a.json"
-    atomic_write(target, "old")
+    atomic_write(target, "old", private=True)
 
     def refuse(self: Path, other: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(UsageError, match="No space left"):
-        atomic_write(target, "new")
+        atomic_write(target, "new", private=True)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
@@ -57,5 +57,5 @@ def test_a_file_in_the_way_is_one_line(assessment: Assessment, tmp_path: Path) -
 
 
 def test_newlines_are_the_same_everywhere(tmp_path: Path) -> None:
-    assert atomic_write(tmp_path / "a.csv", "x\ny\n").read_bytes() == b"x\ny\n"
-    assert atomic_write(tmp_path / "b", b"\x00\xff").read_bytes() == b"\x00\xff"
+    assert atomic_write(tmp_path / "a.csv", "x\ny\n", private=True).read_bytes() == b"x\ny\n"
+    assert atomic_write(tmp_path / "b", b"\x00\xff", private=True).read_bytes() == b"\x00\xff"

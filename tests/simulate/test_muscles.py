@@ -101,9 +101,7 @@ def test_caps_and_order_hold_for_any_drives():
         shift = move_points(neutral, drives).points
         for pairs in LID_PAIRS.values():
             assert all(shift[upper, 1] <= shift[lower, 1] + 1e-9 for upper, lower in pairs)
-        assert all(
-            shift[a, 1] <= shift[b, 1] + 1e-9 for a, b in ((61, 67), (62, 66), (63, 65), (51, 62), (66, 57))
-        )
+        assert all(shift[a, 1] <= shift[b, 1] + 1e-9 for a, b in ((61, 67), (62, 66), (63, 65), (51, 62), (66, 57)))
         for outer, _ in CORNERS.values():
             assert np.hypot(*(shift - neutral)[outer]) * MM_PER_IPD <= 15.0 + 1e-6
 

@@ -73,9 +73,7 @@ def test_healthy_gains_differ_by_about_seven_percent():
     for seed in range(300):
         gains = draw_side_gains(np.random.default_rng(seed))
         assert all(0.87 <= value <= 1.13 for value in gains.values.values())
-        differences += [
-            abs(gains.of_region(r, "left") - gains.of_region(r, "right")) for r in ("brow", "mouth")
-        ]
+        differences += [abs(gains.of_region(r, "left") - gains.of_region(r, "right")) for r in ("brow", "mouth")]
     assert 0.05 < np.mean(differences) < 0.09
 
 

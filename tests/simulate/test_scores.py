@@ -64,9 +64,7 @@ def test_sunnybrook_ends():
 
 def test_synkinesis_counts():
     assert synkinesis_level(Lesion()) == 0
-    levels = [
-        synkinesis_level(synkinetic_preset("left", level=name)) for name in ("mild", "moderate", "severe")
-    ]
+    levels = [synkinesis_level(synkinetic_preset("left", level=name)) for name in ("mild", "moderate", "severe")]
     assert levels == [1, 2, 3]
     assert house_brackmann(synkinetic_preset("left", weakness=0.2, level="moderate")) >= 3
     items = sunnybrook(Lesion(side="left", weakness={"Z": 0.3}, synkinesis={(43, 12): 0.6})).synkinesis

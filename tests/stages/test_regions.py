@@ -5,24 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import FloatArray
 from palsy_cli.stages.regions import MIRROR_REGIONS, REGION_NAMES, mirror_mask, region_masks
 
 SIZE = (128, 120)
-
-#: Numbers of the 68 points after a horizontal flip.
-MIRROR_68 = [
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *range(27, 31),
-    *range(35, 30, -1),
-    *(45, 44, 43, 42, 47, 46),
-    *(39, 38, 37, 36, 41, 40),
-    *range(54, 47, -1),
-    *range(59, 54, -1),
-    *range(64, 59, -1),
-    *(67, 66, 65),
-]
 
 
 def face(*, skew: float = 0.0, seed: int = 0, mouth_open: float = 6.0) -> FloatArray:

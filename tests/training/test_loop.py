@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 from torch import nn
 
 from palsy_cli.errors import ModelError, PalsyError, UsageError
+from palsy_cli.training import loop
 from palsy_cli.training.checkpoints import Progress, RunFolder
 from palsy_cli.training.loop import autocast, fit, make_optimiser, set_train_mode, to_device
 from palsy_cli.training.recipes import Recipe, get_recipe, read_recipe
@@ -149,8 +152,10 @@ def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
         fit(Line(), change(network="dvpm"), RunFolder(tmp_path), resume=True)
 
 
-def test_budget_stops_the_run_and_anneals_it(tmp_path: Path) -> None:
-    recipe = change(epochs=100_000, schedule="onecycle_time", max_minutes=0.5 / 60)
+def test_budget_stops_the_run_and_anneals_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(step=0.01)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    recipe = change(epochs=100_000, schedule="onecycle_time", max_minutes=2 / 60)
     run = RunFolder(tmp_path)
     result = fit(Line(), recipe, run)
     assert result.stopped == "time" and result.epochs < recipe.epochs

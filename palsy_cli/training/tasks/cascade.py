@@ -65,9 +65,7 @@ class SegmentationTask:
     def __init__(self, module: SegmentationEncoder, samples: FaceSamples, *, size: int, batch_size: int) -> None:
         self.module = module
         self.check = np.flatnonzero(samples.held_out)[::8][:200]
-        self.crops = _FaceCrops(
-            samples, size=size, batch_size=batch_size, training=np.flatnonzero(~samples.held_out)
-        )
+        self.crops = _FaceCrops(samples, size=size, batch_size=batch_size, training=np.flatnonzero(~samples.held_out))
         # An epoch is a quarter of the pictures, so that progress is seen and saved often.
         self.steps_per_epoch = self.crops.steps_per_epoch = max(1, self.crops.steps_per_epoch // 4)
 
@@ -91,9 +89,9 @@ class SegmentationTask:
             x, points = self.crops.cut(self.check[start : start + 16], None)
             guess = self.module(x)[0].argmax(1).numpy().ravel()
             truth = self._masks(points).numpy().ravel()
-            confusion += np.bincount(
-                truth * REGION_CLASSES + guess, minlength=REGION_CLASSES**2
-            ).reshape(REGION_CLASSES, REGION_CLASSES)
+            confusion += np.bincount(truth * REGION_CLASSES + guess, minlength=REGION_CLASSES**2).reshape(
+                REGION_CLASSES, REGION_CLASSES
+            )
         hits = np.diag(confusion)
         iou = hits / np.maximum(confusion.sum(0) + confusion.sum(1) - hits, 1)
         return {"miou": float(iou.mean()), "pixel_accuracy": float(hits.sum() / confusion.sum())}

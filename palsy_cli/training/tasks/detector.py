@@ -11,6 +11,7 @@ from torch import Tensor
 
 from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, multibox_loss, nms
 from palsy_cli.records import ByteImage
+from palsy_cli.stages.detection import box_iou
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.scenes import Portrait, Scene, draw_scene
 
@@ -44,10 +45,7 @@ class DetectorTask:
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         return _stack(
-            [
-                draw_scene(self.training, self.backgrounds, rng=rng, side=SCENE_SIDE)
-                for _ in range(self.batch_size)
-            ]
+            [draw_scene(self.training, self.backgrounds, rng=rng, side=SCENE_SIDE) for _ in range(self.batch_size)]
         )
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
@@ -72,7 +70,7 @@ class DetectorTask:
                 kept = nms(boxes, scores[sure], max_iou=0.4)
                 found, faces = found + len(kept), faces + len(scene.boxes)
                 for box, five in zip(scene.boxes, scene.points, strict=True):
-                    overlap = _iou(boxes[kept].numpy(), box)
+                    overlap = box_iou(boxes[kept].numpy(), box[None])[:, 0]
                     if len(overlap) and overlap.max() >= 0.5:
                         hits += 1
                         guess = points[kept[int(overlap.argmax())]].numpy().reshape(5, 2)
@@ -95,10 +93,3 @@ def _stack(scenes: list[Scene]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         [torch.from_numpy(scene.boxes).float() for scene in scenes],
         [torch.from_numpy(scene.points).float() for scene in scenes],
     )
-
-
-def _iou(boxes: np.ndarray[Any, Any], box: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return np.asarray(shared / (area + np.prod(box[2:] - box[:2]) - shared + 1e-9))

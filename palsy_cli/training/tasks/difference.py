@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from palsy_cli.networks.dem import DVPM, OVPM, difference, expected_difference, expected_intensity, tap_std
-from palsy_cli.records import CORE_AUS, FloatArray
+from palsy_cli.networks.landmark_fcn import CascadedFCN
+from palsy_cli.records import CORE_AUS, ByteImage, FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.action_units import normalise
 from palsy_cli.training.augment import jitter_light
@@ -20,11 +21,13 @@ from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples
 
 #: Noise of each alignment point as a share of the eye distance.
-_POINT_NOISE = 0.015
+_POINT_NOISE = 0.008
 #: Share of pairs whose second frame is the person's rest, the helper that matters most.
 _REST_SHARE = 0.65
 #: Weights of squared error, cross-entropy and displacement; squared error is what learns (labels are mostly zero).
-_SQUARED, _CLASSES, _FLOW = 0.3, 0.15, 1.0
+_SQUARED, _CLASSES, _FLOW = 0.3, 0.02, 0.3
+#: Longest displacement in pixels of the cached crop.
+_FARTHEST = 24.0
 #: Aligned pixel to cell of the displacement grid: cell centres lie at 8 k + 3.5.
 _TO_CELLS = np.array([[1 / 8, 0, -7 / 16], [0, 1 / 8, -7 / 16]])
 
@@ -51,9 +54,7 @@ class DifferenceTask:
 
     score_name = "pcc"
 
-    def __init__(
-        self, ovpm: OVPM, dvpm: DVPM, samples: FaceSamples, *, batch_size: int, freeze_ovpm: bool
-    ) -> None:
+    def __init__(self, ovpm: OVPM, dvpm: DVPM, samples: FaceSamples, *, batch_size: int, freeze_ovpm: bool) -> None:
         self.module, self.samples, self.freeze_ovpm = Pair(ovpm, dvpm), samples, freeze_ovpm
         self.height, self.width = ovpm.input_size
         self.faces = batch_size // 2
@@ -80,14 +81,16 @@ class DifferenceTask:
         rows = (np.sort(order[i * self.faces : (i + 1) * self.faces]) for i in range(self.steps_per_epoch))
         return prefetch(self._pairs(row, rng) for row in rows)
 
-    def _pairs(self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False) -> tuple[Tensor, ...]:
+    def _pairs(
+        self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False
+    ) -> tuple[Tensor, ...]:
         others = np.array([self._partner(int(row), rng, rest=plain) for row in rows])
         noise = 0.0 if plain else _POINT_NOISE
         now, flow_now = self._halves(rows, rng, noise)
         other, flow_other = self._halves(others, rng, noise)
         if not plain:
             seed = int(rng.integers(2**31))  # one room, one camera: both frames share it ...
-            now, other = (jitter_light(x, rng=np.random.default_rng(seed)) for x in (now, other))
+            now, other = (jitter_light(x, rng=np.random.default_rng(seed), strength=0.7) for x in (now, other))
             now, other = (jitter_light(x, rng=rng, strength=0.3) for x in (now, other))  # ... nearly
         labels = [torch.from_numpy(_labels(self.samples, ix)[:, : self.aus]).float() for ix in (rows, others)]
         return normalise(now), normalise(other), *labels, flow_now - flow_other
@@ -99,35 +102,33 @@ class DifferenceTask:
         return int(pool[rng.integers(len(pool))])
 
     def _halves(self, rows: np.ndarray[Any, Any], rng: np.random.Generator, noise: float) -> tuple[Tensor, Tensor]:
-        """Half faces (2B, 3, H, W) in 0..1, lefts first, and displacement (2B, 2, H/8, W/8) in cells."""
+        """Half faces (2B, 3, H, W) in 0..1, lefts first, and displacement (2B, 2, H/8, W/8) in pixels."""
         faces, flows = zip(*(self._aligned(int(row), rng, noise) for row in rows), strict=True)
         return _split(np.stack(faces), 1.0 / 255), _split(np.stack(flows), 1.0, mirror_x=True)
 
-    def _aligned(self, row: int, rng: np.random.Generator, noise: float) -> tuple[FloatArray, FloatArray]:
+    def _aligned(self, row: int, rng: np.random.Generator, noise: float) -> tuple[ByteImage, FloatArray]:
         stable = alignment.stable_points(self.samples.points[row])
         unit = float(np.hypot(*(stable[1] - stable[0])))
         matrix = alignment.three_point_affine(stable + rng.normal(0, noise * unit, (3, 2)))
-        reduce = self.height / alignment.ALIGNED_SIZE
-        matrix = np.column_stack([matrix[:, :2] * reduce, (matrix[:, 2] + 0.5) * reduce - 0.5])
+        matrix = alignment.scaled(matrix, self.height / alignment.ALIGNED_SIZE)
         face = alignment.warp(self.samples.images[row], matrix, (self.height, 2 * self.width))
         # Cell (i, j) of the cached field was sampled at pixel (8 j + 4, 8 i + 4) of the cached crop.
         to_cells = np.array([[1 / 8, 0, -0.5], [0, 1 / 8, -0.5]])
         cells = alignment.compose(_TO_CELLS, alignment.compose(matrix, alignment.invert(to_cells)))
-        flow = np.asarray(self.samples.flow[row], np.float32)
+        # A fold at the picture's edge may throw a cell far away; no skin moves further than this.
+        flow = np.asarray(self.samples.flow[row], np.float32).clip(-_FARTHEST, _FARTHEST)
         moved = alignment.warp_field(flow, cells, (self.height // 8, 2 * self.width // 8))
-        return face, moved @ (matrix[:, :2].T / 8)
+        return face, moved @ matrix[:, :2].T
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Squared error and soft cross-entropy of intensities and differences, L1 of the displacement."""
+        """Squared error and soft cross-entropy of intensities and differences, squared error of the displacement."""
         now, other, y_now, y_other, flow = batch
         ovpm, dvpm = self.module.ovpm, self.module.dvpm
         both = torch.cat([now, other]).contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(not self.freeze_ovpm):
             logits, taps = ovpm.forward_with_taps(both)
         n = len(now)
-        changes, displacement = dvpm.forward_with_displacement(
-            difference([t[:n] for t in taps], [t[n:] for t in taps])
-        )
+        changes, displacement = dvpm.forward_with_displacement(difference([t[:n] for t in taps], [t[n:] for t in taps]))
         y = torch.cat([y_now, y_other])
         parts = {
             "value": _intensity_loss(expected_intensity(logits.float()), logits.float(), y, low=0),
@@ -136,7 +137,7 @@ class DifferenceTask:
             ),
         }
         if displacement is not None:
-            parts["displacement"] = _FLOW * (displacement.float() - flow).abs().mean()
+            parts["displacement"] = _FLOW * functional.mse_loss(displacement.float(), flow)
         return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
@@ -166,6 +167,30 @@ class DifferenceTask:
     def better(self, new: float, old: float) -> bool:
         """Larger is better; a later epoch wins a tie."""
         return new >= old
+
+
+def start_from_landmarks(ovpm: OVPM, fcn: CascadedFCN) -> int:
+    """Copy the landmark encoder (VGG-16) into the OVPM's VGG-19 wherever a layer has its shape; returns how many.
+
+    Maps that already know where lids, brows and lips are differ where those move: from random weights the same
+    training takes several times as long to leave zero. The grey filters of the first layer see the mean of R, G, B.
+    """
+    copied = 0
+    for theirs, ours in zip(fcn.stage1.blocks, ovpm.blocks, strict=True):
+        for kind in (nn.Conv2d, nn.BatchNorm2d):
+            pairs = zip(
+                (layer for layer in theirs.modules() if isinstance(layer, kind)),
+                (layer for layer in ours.modules() if isinstance(layer, kind)),
+                strict=False,
+            )
+            for source, target in pairs:
+                state = {name: value.clone() for name, value in source.state_dict().items()}
+                if kind is nn.Conv2d and state["weight"].shape[1] == 1:
+                    state["weight"] = state["weight"].repeat(1, target.in_channels, 1, 1) / target.in_channels
+                if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in target.state_dict().items()}:
+                    target.load_state_dict(state)
+                    copied += 1
+    return copied
 
 
 def _partners(samples: FaceSamples, labelled: np.ndarray[Any, Any]) -> dict[int, tuple[Any, Any]]:

@@ -54,7 +54,8 @@ class LandmarkTask:
         """Mean point error on held-out people, percent of the outer-canthal distance, framed as at inference."""
         errors = []
         for start in range(0, len(self.check), 64):
-            crops, points = zip(*(_frame(self.samples, int(row)) for row in self.check[start : start + 64]), strict=True)
+            rows = self.check[start : start + 64]
+            crops, points = zip(*(_frame(self.samples, int(row)) for row in rows), strict=True)
             x = standardise(torch.from_numpy(np.stack(crops)).float().unsqueeze(1) / 255)
             found, _ = decode_heatmaps(self.module(x)[1].float(), top_k=25, weighted=True)
             truth = np.stack(points)

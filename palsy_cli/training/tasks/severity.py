@@ -51,7 +51,7 @@ class SeverityTask:
         faces, points = [], []
         side = self.module.crop
         for row in rows:
-            wobble = np.eye(2, 3)
+            wobble: FloatArray = np.eye(2, 3)
             if rng is not None:
                 wobble = jitter_matrix(rng, size=side, degrees=2, scale=0.03, shift=0.04)
             face, own = self._crop(int(row), wobble)
@@ -74,9 +74,7 @@ class SeverityTask:
         """Weighted cross-entropy plus half the alignment loss."""
         faces, points, grades = batch
         output = self.module(faces)
-        output = output._replace(
-            landmarks=output.landmarks.float(), grade_logits=output.grade_logits.float()
-        )
+        output = output._replace(landmarks=output.landmarks.float(), grade_logits=output.grade_logits.float())
         return {"loss": palsy_loss(output, grades, points, self.weights.to(points.device))}
 
     def validate(self) -> dict[str, float]:

@@ -1,0 +1,32 @@
+"""How the points of a face are renamed when its picture is mirrored.
+
+Point k of a mirrored face is point ``MIRROR[k]`` of the original: what was the right mouth corner is now seen where the
+left one belongs. Each table is its own inverse.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+_TWINS_68 = (
+    *((k, 16 - k) for k in range(8)),
+    *((17 + k, 26 - k) for k in range(5)),
+    *((31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
+    *((48, 54), (49, 53), (50, 52), (58, 56), (59, 55), (60, 64), (61, 63), (67, 65)),
+)
+
+
+def _exchange(count: int, twins: tuple[tuple[int, int], ...]) -> npt.NDArray[np.int64]:
+    """The order 0..count - 1 with these pairs exchanged, read-only."""
+    order = np.arange(count, dtype=np.int64)
+    for right, left in twins:
+        order[[right, left]] = left, right
+    order.setflags(write=False)
+    return order
+
+
+#: The 68 points (iBUG order).
+MIRROR_68: npt.NDArray[np.int64] = _exchange(68, _TWINS_68)
+#: The detector's five: right eye, left eye, nose tip, right and left mouth corner.
+MIRROR_5: npt.NDArray[np.int64] = _exchange(5, ((0, 1), (3, 4)))

@@ -1,0 +1,155 @@
+"""Choosing and aligning the frames that differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from factories import neutral_points
+
+from palsy_cli.config import FaceSettings, KeyframeSettings
+from palsy_cli.errors import NoFaceError
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
+from palsy_cli.stages import alignment
+from palsy_cli.stages.keyframes import choose, select_keyframes, smooth
+from palsy_cli.stages.video import read_clip
+
+
+def faces(*levels: float) -> ByteImage:
+    """Even grey faces (N, 48, 48)."""
+    return np.stack([np.full((48, 48), level, np.uint8) for level in levels])
+
+
+def random_faces(count: int = 60, seed: int = 0) -> ByteImage:
+    """A smooth random walk of pictures."""
+    steps = np.random.default_rng(seed).normal(0, 5, (count, 48, 48)).cumsum(0)
+    return np.clip(128 + steps, 0, 255).astype(np.uint8)
+
+
+def test_still_clip_keeps_first_and_last() -> None:
+    assert choose(faces(*[90] * 30), threshold=3.0, at_most=64) == [0, 29]
+
+
+def test_single_frame_is_kept_once() -> None:
+    assert choose(faces(5), threshold=3.0, at_most=64) == [0]
+
+
+def test_compared_with_the_last_kept_frame() -> None:
+    """A slow drift adds up; a frame equal to its neighbour only is still new."""
+    drift = faces(*range(0, 40, 2))
+    kept = choose(drift, threshold=3.0, at_most=64)
+    assert kept == [*range(0, 20, 2), 19]
+    levels = drift[kept, 0, 0].astype(int)
+    assert all(np.diff(levels)[:-1] > 3.0)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 2.0, 8.0, 1e9])
+@pytest.mark.parametrize("at_most", [2, 7, 64])
+def test_first_and_last_always_and_never_too_many(threshold: float, at_most: int) -> None:
+    kept = choose(random_faces(), threshold=threshold, at_most=at_most)
+    assert kept[0] == 0 and kept[-1] == 59 and len(kept) <= at_most
+    assert kept == sorted(set(kept))
+
+
+def test_higher_threshold_keeps_no_more() -> None:
+    counts = [len(choose(random_faces(), threshold=t, at_most=1000)) for t in (0.0, 3.0, 6.0, 12.0, 25.0)]
+    assert counts == sorted(counts, reverse=True) and counts[0] == 60 and counts[-1] < 15
+
+
+def test_zero_threshold_and_a_bound_come_to_an_end() -> None:
+    assert len(choose(random_faces(), threshold=0.0, at_most=5)) <= 5
+
+
+def test_missing_frames_stay_missing_and_have_no_part() -> None:
+    times = np.arange(20) / 25
+    points = np.random.default_rng(3).normal(0, 1, (20, 3, 2))
+    points[[0, 7, 8]] = np.nan
+    smoothed = smooth(points, times, deviation_s=0.06)
+    missing = np.isnan(smoothed).all((1, 2))
+    assert list(np.flatnonzero(missing)) == [0, 7, 8]
+    assert np.isfinite(smoothed[~missing]).all()
+
+
+@pytest.mark.parametrize("fps", [10, 25, 50, 100 / 3])
+def test_smoothing_treats_past_and_future_alike(fps: float) -> None:
+    times = np.arange(40) / fps
+    points = np.random.default_rng(4).normal(0, 1, (40, 3, 2))
+    points[13] = np.nan
+    forward = smooth(points, times, deviation_s=0.06)
+    backward = smooth(points[::-1], (times[-1] - times)[::-1], deviation_s=0.06)[::-1]
+    assert np.allclose(forward, backward, equal_nan=True, atol=1e-9)
+
+
+def test_smoothing_keeps_what_stands_still_or_moves_evenly() -> None:
+    times = np.arange(30) / 25
+    line = (times[:, None, None] * 50 + 7) * np.ones((1, 3, 2))
+    smoothed = smooth(line, times, deviation_s=0.06)
+    assert np.allclose(smoothed[6:-6], line[6:-6])
+    noisy = np.random.default_rng(5).normal(0, 1, (30, 3, 2))
+    assert smooth(noisy, times, deviation_s=0.06).std() < 0.7 * noisy.std()
+    assert np.array_equal(smooth(noisy, times, deviation_s=0.0), noisy)
+
+
+def clip_of(folder: Path, points: FloatArray, *, moves: bool = True) -> Clip:
+    """Pictures with a white spot on the nose tip, and in the right cheek a dark square that grows."""
+    folder.mkdir()
+    for number, own in enumerate(points):
+        image = np.full((512, 512, 3), 110, np.uint8)
+        side = 10 + (12 * number if moves else 0)
+        x, y = np.nan_to_num(own[31], nan=200.0).astype(int)
+        image[y : y + side, x - side : x] = 20
+        if np.isfinite(own).all():
+            cv2.circle(image, np.round(own[30] * 16).astype(int).tolist(), 5 * 16, (255, 255, 255), -1, shift=4)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    return read_clip(folder)
+
+
+def track_of(points: FloatArray, reasons: tuple[str, ...]) -> tuple[FaceTrack, Landmarks]:
+    count = len(points)
+    track = FaceTrack(
+        times_s=np.arange(count) * 1.0,
+        boxes=np.zeros((count, 4)),
+        points=alignment.five_points(points),
+        confidence=np.ones(count),
+        reasons=reasons,
+        other_faces=0,
+    )
+    return track, Landmarks(points, np.linspace(0.5, 1, count))
+
+
+def test_kept_frames_are_aligned(tmp_path: Path) -> None:
+    """The nose tip comes to its canonical place however the head sits in the picture."""
+    shifts = np.array([[0, 0], [9, 4], [-20, 0], [3, 30], [0, -12]], float)
+    points = neutral_points() + shifts[:, None]
+    clip = clip_of(tmp_path / "clip", points)
+    track, landmarks = track_of(points, ("", "", "blurred", "", ""))
+    seen: list[int] = []
+    settings = KeyframeSettings(threshold=0.1)
+    kept = select_keyframes(clip, track, landmarks, settings, FaceSettings(), on_frame=seen.append)
+    assert list(kept.frames) == [0, 1, 3, 4] and seen == [1, 2, 3, 4, 5]
+    assert np.array_equal(kept.times_s, kept.frames) and np.allclose(kept.confidence, landmarks.confidence[kept.frames])
+    for picture in kept.aligned:
+        y, x = np.nonzero(picture[..., 0] > 200)
+        assert np.hypot(x.mean() - 256, y.mean() - 290) < 0.6
+    for face, own in zip(kept.faces, kept.face_points, strict=True):
+        y, x = np.nonzero(face[..., 0] > 200)
+        assert np.hypot(*(own[30] - [x.mean(), y.mean()])) < 0.6
+
+
+def test_still_face_that_wanders_is_one_picture(tmp_path: Path) -> None:
+    """Position is taken out before frames are compared."""
+    points = neutral_points() + np.linspace(-25, 25, 6)[:, None, None]
+    clip = clip_of(tmp_path / "clip", points, moves=False)
+    track, landmarks = track_of(points, ("",) * 6)
+    kept = select_keyframes(clip, track, landmarks, KeyframeSettings(), FaceSettings())
+    assert list(kept.frames) == [0, 5]
+
+
+def test_no_usable_frame(tmp_path: Path) -> None:
+    points = np.full((2, 68, 2), np.nan)
+    clip = clip_of(tmp_path / "clip", points)
+    track, landmarks = track_of(points, ("no_face", "no_face"))
+    with pytest.raises(NoFaceError, match="no frame shows a face"):
+        select_keyframes(clip, track, landmarks, KeyframeSettings(), FaceSettings())

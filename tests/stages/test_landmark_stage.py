@@ -1,0 +1,123 @@
+"""Finding the 68 points through a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from factories import neutral_points
+from torch import Tensor, nn
+
+from palsy_cli.config import LandmarkSettings
+from palsy_cli.networks.landmark_fcn import CascadedFCN
+from palsy_cli.networks.registry import build_network
+from palsy_cli.records import ByteImage, Clip, FaceTrack
+from palsy_cli.stages import alignment
+from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, standardise
+from palsy_cli.stages.video import read_clip
+
+SIZE = 160
+
+
+class Brightest(nn.Module):
+    """A network that takes the brightest place for every point."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = (x.clamp(min=0) ** 4 * self.gain).expand(-1, 68, -1, -1)
+        return maps, maps
+
+
+@pytest.fixture(scope="module")
+def network() -> CascadedFCN:
+    torch.manual_seed(0)
+    built = build_network("landmark_fcn", "tiny").eval()
+    assert isinstance(built, CascadedFCN)
+    return built
+
+
+def crops(count: int = 3) -> ByteImage:
+    small = np.random.default_rng(0).integers(0, 256, (count, 12, 12, 3), np.uint8)
+    return np.stack([cv2.resize(each, (CROP, CROP)) for each in small])
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_mirrored_picture_gives_mirrored_points(network: CascadedFCN, weighted: bool) -> None:
+    settings = LandmarkSettings(weighted=weighted)
+    images = crops()
+    points, sure = find_points(images, network, settings)
+    other, other_sure = find_points(np.ascontiguousarray(images[:, :, ::-1]), network, settings)
+    assert points.shape == (3, 68, 2) and sure.shape == (3, 68)
+    assert np.allclose(other, alignment.mirror_points(points, CROP), atol=1e-4)
+    assert np.allclose(other_sure.mean(1), sure.mean(1), atol=1e-6)
+    assert np.ptp(points, axis=1).max() > 1, "the points differ from each other"
+
+
+def test_without_averaging_the_network_is_not_symmetric(network: CascadedFCN) -> None:
+    """What the averaging is there for."""
+    settings = LandmarkSettings(flip_average=False)
+    images = crops()
+    points, _ = find_points(images, network, settings)
+    other, _ = find_points(np.ascontiguousarray(images[:, :, ::-1]), network, settings)
+    assert np.abs(other - alignment.mirror_points(points, CROP)).max() > 1
+
+
+def test_standardised_pictures_do_not_know_their_light() -> None:
+    x = torch.from_numpy(np.random.default_rng(1).random((2, 1, 96, 96), np.float32))
+    plain, lit = standardise(x), standardise(x * 0.4 + 0.3)
+    assert torch.allclose(plain, lit, atol=1e-4)
+    assert bool(standardise(torch.full((1, 1, 96, 96), 0.7)).abs().max() < 1e-2), "an even picture stays finite"
+
+
+def clip_with_spot(folder: Path, spots: np.ndarray) -> Clip:
+    folder.mkdir()
+    for number, spot in enumerate(spots):
+        image = np.full((SIZE, SIZE, 3), 90, np.uint8)
+        cv2.circle(image, np.round(spot * 16).astype(int).tolist(), 3 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    return read_clip(folder)
+
+
+def track_of(clip_frames: int, reasons: tuple[str, ...]) -> FaceTrack:
+    five = alignment.five_points(neutral_points() * 0.25 + 15)
+    return FaceTrack(
+        times_s=np.arange(clip_frames) * 1.0,
+        boxes=np.zeros((clip_frames, 4)),
+        points=np.tile(five, (clip_frames, 1, 1)),
+        confidence=np.full(clip_frames, 0.5),
+        reasons=reasons,
+        other_faces=0,
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+def test_points_are_in_pixels_of_the_video(tmp_path: Path, batch_size: int) -> None:
+    spots = np.array([[70.0, 90.0], [84.5, 71.3], [60.0, 60.0], [91.0, 101.0]])
+    clip = clip_with_spot(tmp_path / "clip", spots)
+    track = track_of(4, ("", "", "blurred", ""))
+    seen: list[int] = []
+    found = fit_landmarks(
+        clip,
+        track,
+        Brightest().eval(),  # type: ignore[arg-type]
+        LandmarkSettings(),
+        batch_size=batch_size,
+        on_frame=seen.append,
+    )
+    used = [0, 1, 3]
+    assert np.abs(found.points[used] - spots[used, None]).max() < 0.5
+    assert np.isnan(found.points[2]).all() and found.confidence[2] == 0
+    assert np.allclose(found.confidence[used], 0.5), "peak 1 times the detection's confidence"
+    assert seen == [1, 2, 3, 4]
+
+
+def test_frames_beyond_the_track_are_left_alone(tmp_path: Path) -> None:
+    clip = clip_with_spot(tmp_path / "clip", np.full((3, 2), 80.0))
+    found = fit_landmarks(clip, track_of(2, ("", "")), Brightest(), LandmarkSettings())  # type: ignore[arg-type]
+    assert found.points.shape == (2, 68, 2) and np.isfinite(found.points).all()

@@ -1,0 +1,30 @@
+"""What the tests of training share: a data folder in miniature and its simulated faces, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from miniature import DRAWN, write_data
+
+from palsy_cli.training.samples import FaceSamples, make_samples
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole data folder."""
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def cache(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the runs' samples, filled."""
+    folder = tmp_path_factory.mktemp("runs") / "samples"
+    make_samples(data, folder, drawn=DRAWN, workers=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples(data: Path, cache: Path) -> FaceSamples:
+    """The simulated faces of the miniature people."""
+    return make_samples(data, cache)

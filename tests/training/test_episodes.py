@@ -1,0 +1,84 @@
+"""Plans of simulated people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from palsy_cli.records import ALL_AUS
+from palsy_cli.simulate.palsy import au_labels
+from palsy_cli.training.episodes import RESTS_PER_EPISODE, EpisodePlan, plan_episodes
+from palsy_cli.training.people import Photo
+
+
+def photos(count: int, *, calm: bool = True) -> list[Photo]:
+    return [Photo(Path(f"{i}.png"), np.zeros((468, 2)), True, calm, i % 5 == 0) for i in range(count)]
+
+
+def plans(count: int = 24, drawn: int = 12) -> list[EpisodePlan]:
+    return plan_episodes(photos(count) + photos(3, calm=False), drawn=drawn, seed=0)
+
+
+def test_who_gets_which_episodes() -> None:
+    kinds = Counter((plan.person, plan.kind) for plan in plans())
+    assert kinds[0, "free"] == kinds[0, "lesion"] == 2
+    assert kinds[24, "still"] == 1 and kinds[24, "lesion"] == 0
+    assert kinds[27, "free"] == kinds[27, "lesion"] == 1
+    assert [plan.episode for plan in plans()] == list(range(len(plans())))
+
+
+def test_grades_and_sides_are_even() -> None:
+    graded = [(plan.grade, plan.side) for plan in plans(60, 0) if plan.kind == "lesion"]
+    counts = Counter(graded)
+    assert set(counts) == {(grade, side) for grade in range(1, 7) for side in ("left", "right")}
+    assert set(counts.values()) == {10}
+    assert all(plan.grade == 0 and plan.weak_side == 0 for plan in plans() if plan.kind != "lesion")
+
+
+def test_weak_side_is_the_lesions() -> None:
+    for plan in plans():
+        if plan.grade == 1:
+            assert plan.weak_side == 0
+        elif plan.grade > 1:
+            assert plan.weak_side == {"left": 1, "right": -1}[plan.side]
+
+
+def test_split_goes_by_person() -> None:
+    sides: dict[int, set[bool]] = {}
+    for plan in plans():
+        sides.setdefault(plan.person, set()).add(plan.held_out)
+    assert all(len(each) == 1 for each in sides.values()) and {True, False} <= {*map(min, sides.values())}
+
+
+def test_same_seed_same_plan_and_a_share_is_a_part() -> None:
+    assert [plan.seed for plan in plans()] == [plan.seed for plan in plans()]
+    few = plan_episodes(photos(40), drawn=0, seed=0, share=0.3)
+    assert 0 < len({plan.person for plan in few}) < 25
+
+
+@pytest.mark.parametrize("kind", ["free", "lesion", "still"])
+def test_frames_rest_first_and_labels_fit_the_muscles(kind: str) -> None:
+    for plan in (plan for plan in plans() if plan.kind == kind):
+        frames = list(plan.draw_frames(np.random.default_rng(plan.seed)))
+        assert len(frames) == plan.frames
+        for number, frame in enumerate(frames):
+            assert frame.rest == (kind != "still" and number < RESTS_PER_EPISODE)
+            assert frame.left.shape == frame.right.shape == (len(ALL_AUS),)
+            assert np.array_equal(frame.left, au_labels(frame.drives, "left"))
+            if frame.rest:
+                assert not frame.drives and not frame.left.any() and not frame.right.any()
+            assert frame.left.min() >= 0 and max(frame.left.max(), frame.right.max()) <= 5
+        assert all(frame.lesion is frames[0].lesion for frame in frames)
+
+
+def test_weak_side_moves_less() -> None:
+    """Over many frames; a free episode shows no side."""
+    sums = {"left": np.zeros(2), "right": np.zeros(2)}
+    for plan in plans(60, 0):
+        if plan.kind == "lesion" and plan.grade >= 4:
+            for frame in plan.draw_frames(np.random.default_rng(plan.seed)):
+                sums[plan.side] += [frame.left.sum(), frame.right.sum()]
+    assert sums["left"][0] < 0.5 * sums["left"][1] and sums["right"][1] < 0.5 * sums["right"][0]

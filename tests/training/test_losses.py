@@ -1,0 +1,76 @@
+"""Losses, figures and the reading ahead that tasks share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from palsy_cli.training.losses import soft_cross_entropy
+from palsy_cli.training.metrics import macro_f1
+from palsy_cli.training.prefetch import prefetch
+
+
+def logits() -> torch.Tensor:
+    return torch.randn(4, 3, 11, generator=torch.Generator().manual_seed(0))
+
+
+def test_whole_numbers_give_the_plain_cross_entropy() -> None:
+    values = torch.tensor([[-5.0, 0.0, 5.0]]).expand(4, 3)
+    plain = functional.cross_entropy(logits().flatten(0, 1), (values.flatten() + 5).long())
+    assert torch.isclose(soft_cross_entropy(logits(), values, low=-5), plain)
+
+
+@pytest.mark.parametrize("value", [-4.75, -0.5, 1.2, 4.9])
+def test_between_two_classes_both_count(value: float) -> None:
+    """The best answer is the one whose expectation is the value."""
+    found = torch.zeros(1, 1, 11, requires_grad=True)
+    optimiser = torch.optim.Adam([found], lr=0.3)
+    for _ in range(150):
+        optimiser.zero_grad()
+        soft_cross_entropy(found, torch.full((1, 1), value), low=-5).backward()
+        optimiser.step()
+    expected = float((found.detach().softmax(-1) * torch.arange(-5, 6)).sum())
+    assert abs(expected - value) < 0.05
+
+
+def test_values_outside_the_scale_are_its_ends() -> None:
+    inside, outside = (soft_cross_entropy(logits(), torch.full((4, 3), v), low=-5) for v in (5.0, 9.0))
+    assert torch.isclose(inside, outside) and bool(torch.isfinite(outside))
+
+
+def test_macro_f1() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1])
+    assert macro_f1(truth, truth, classes=4) == 1.0
+    # Class 0: 2*3/(4+4); class 1: 2*1/(2+2). Classes that never occur do not count.
+    assert macro_f1(truth, np.array([0, 0, 0, 1, 1, 0]), classes=4) == pytest.approx((0.75 + 0.5) / 2)
+    assert np.isnan(macro_f1(np.array([], int), np.array([], int), classes=4))
+
+
+def test_batches_come_in_order_and_errors_with_them() -> None:
+    assert list(prefetch(range(50))) == list(range(50))
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("no more")
+
+    batches = prefetch(broken())
+    assert next(batches) == 1
+    with pytest.raises(RuntimeError, match="no more"):
+        next(batches)
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    before = set(threading.enumerate())
+    batches = prefetch(iter(range(10**9)))
+    assert next(batches) == 0
+    started = set(threading.enumerate()) - before
+    assert len(started) == 1
+    batches.close()  # type: ignore[attr-defined]
+    for thread in started:
+        thread.join(timeout=10)
+        assert not thread.is_alive()

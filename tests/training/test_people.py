@@ -1,0 +1,64 @@
+"""Who is learned from, and who never is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from palsy_cli.errors import DatasetError
+from palsy_cli.training.people import (
+    HELD_OUT_BELOW,
+    is_held_out,
+    is_held_out_drawing,
+    read_photos,
+    read_picture,
+    require_data,
+)
+
+
+def test_photos_and_what_they_are_fit_for(data: Path) -> None:
+    photos = {photo.path.name: photo for photo in read_photos(data)}
+    assert [name for name, photo in photos.items() if photo.calm] == ["calm_a.png", "calm_b.png", "calm_c.png"]
+    assert not photos["turned.png"].frontal and photos["smiling.png"].frontal
+    assert {name for name, photo in photos.items() if photo.held_out} == {"calm_c.png", "turned.png"}
+    assert photos["calm_a.png"].points.shape == (468, 2)
+    assert photos["calm_a.png"].read().shape == (200, 200, 3)
+
+
+def test_split_follows_the_content(tmp_path: Path) -> None:
+    """The same picture is on the same side of the split whatever it is called, and about one in ten is held out."""
+    held_out = []
+    for number in range(150):
+        path = tmp_path / "photo"
+        path.write_bytes(str(number).encode())
+        held_out.append(is_held_out(path))
+        other = tmp_path / "renamed"
+        shutil.copy(path, other)
+        assert is_held_out(other) == held_out[-1]
+    assert abs(np.mean(held_out) - HELD_OUT_BELOW / 256) < 0.06
+    assert np.mean([is_held_out_drawing(seed) for seed in range(400)]) == 0.1
+
+
+def test_pictures_are_rgb(data: Path) -> None:
+    red, _, blue = read_picture(data / "photos/calm_a.png")[110, 100].astype(int)
+    assert red > blue
+
+
+@pytest.mark.parametrize("part", ["photos/index.csv", "photos/landmarks.npz", "rig/au_rig.npz", "backgrounds"])
+def test_incomplete_folder_is_named(data: Path, tmp_path: Path, part: str) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "data"))
+    target = copy / part
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    with pytest.raises(DatasetError, match=part):
+        require_data(copy)
+
+
+def test_no_folder_and_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="PALSY_DATA"):
+        require_data(None)
+    (tmp_path / "x.png").write_text("no picture")
+    with pytest.raises(DatasetError, match="not a readable picture"):
+        read_picture(tmp_path / "x.png")
