@@ -28,8 +28,6 @@ MIDLINE_PULL = 0.35
 #: Drives: share of the full contraction, 0..1.1, of each (action unit, patient's side).
 Drives = Mapping[tuple[int, Side], float]
 
-#: The mirror twin of each of the 68 points, by the name that drawing uses.
-MIRROR = MIRROR_68
 #: Points on the midline: they take the mean of both sides.
 MIDLINE: tuple[int, ...] = (8, 27, 28, 29, 30, 33, 51, 57, 62, 66)
 #: (upper, lower) pairs of eyelid points and of the inner lips.

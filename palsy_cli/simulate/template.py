@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import FloatArray
-from palsy_cli.simulate.muscles import MIRROR, MM_PER_IPD
+from palsy_cli.simulate.muscles import MM_PER_IPD
 
 #: The patient's right half and the midline in mm from the pupils' midpoint (x negative = image-left, y down). Face
 #: width 140, gonial width 112, pupil to chin 112, intercanthal 33, fissure 29 x 9.7, nose 32 wide, mouth 51 wide.
@@ -103,7 +104,7 @@ def mean_points() -> FloatArray:
     points = np.full((68, 2), np.nan)
     for point, (x, y) in RIGHT_HALF_MM.items():
         points[point] = (x / MM_PER_IPD, y / MM_PER_IPD)
-        points[MIRROR[point]] = (-x / MM_PER_IPD, y / MM_PER_IPD)
+        points[MIRROR_68[point]] = (-x / MM_PER_IPD, y / MM_PER_IPD)
     return points
 
 

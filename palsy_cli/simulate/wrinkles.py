@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import SIDES, ByteImage, FloatArray, Side
 from palsy_cli.simulate.features import Stage
 from palsy_cli.simulate.mesh import FaceMesh
-from palsy_cli.simulate.muscles import MIRROR, Drives
+from palsy_cli.simulate.muscles import Drives
 
 #: Pixels of the shadow map per picture pixel at which lines are drawn (lines thinner than a pixel keep their weight).
 _SHIFT = 4
@@ -52,7 +53,7 @@ def gather_folds(points: FloatArray, drives: Drives, *, age: float, depth: Mappi
     for side in SIDES:
         force = {au: drives.get((au, side), 0.0) for au in (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 43)}
         # Lines are written for the patient's right (negative x) and mirrored for the left.
-        p = points if side == "right" else points[MIRROR] * [-1.0, 1.0]
+        p = points if side == "right" else points[MIRROR_68] * [-1.0, 1.0]
         flip = np.array([1.0, 1.0]) if side == "right" else np.array([-1.0, 1.0])
         for line, darkness, width in _half_folds(p, force, age=age, depth=depth[side]).lines:
             folds.lines.append((line * flip, darkness, width))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palsy_cli.points import MIRROR_68
 from palsy_cli.records import SIDES
 from palsy_cli.simulate.muscles import (
     CORNERS,
     LID_PAIRS,
     MIDLINE,
-    MIRROR,
     MM_PER_IPD,
     MUSCLES,
     displacement,
@@ -27,8 +27,8 @@ def both(**units: float) -> dict[tuple[int, str], float]:
 
 
 def test_mirror_is_an_involution_that_keeps_the_midline():
-    assert np.array_equal(MIRROR[MIRROR], np.arange(68))
-    assert [k for k in range(68) if MIRROR[k] == k] == sorted(MIDLINE)
+    assert np.array_equal(MIRROR_68[MIRROR_68], np.arange(68))
+    assert [k for k in range(68) if MIRROR_68[k] == k] == sorted(MIDLINE)
 
 
 @pytest.mark.parametrize("au", sorted(MUSCLES))
