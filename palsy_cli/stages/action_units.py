@@ -22,8 +22,8 @@ from palsy_cli.networks.dem import (
 )
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfFaces
 
-#: Keyframes whose single-frame intensities are lowest, of which the resting ones are chosen.
-_REST_CANDIDATES = 6
+#: How often the search for the calmest keyframe starts anew from the one found.
+_REST_ROUNDS = 3
 #: Resting keyframes that a patient is referred to at most.
 _MAX_REST = 2
 
@@ -133,19 +133,18 @@ def half_tensor(images: ByteImage, size: tuple[int, int]) -> Tensor:
 
 
 def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
-    """The resting keyframes, calmest first.
+    """The resting keyframes, calmest first: those of least total activity on both sides together.
 
-    The single-frame network shortlists the frames of lowest total intensity; among them the difference network, which
-    is the sharper judge, takes those that move least from all the others' point of view.
+    The difference network is the judge, since one frame alone cannot know a person's rest: all keyframes are
+    compared with one of them, then again with the calmest found, until that one stays.
     """
-    total = torch.stack([side.values.sum(1) for side in sides]).sum(0)
-    candidates = total.argsort(stable=True)[:_REST_CANDIDATES].tolist()
-    pairs = [(i, j) for i in candidates for j in candidates if i != j]
-    if not pairs:
-        return tuple(candidates[:1])
-    above = torch.stack([side.deltas(pairs).sum(1) for side in sides]).sum(0)
-    excess = {i: 0.0 for i in candidates}
-    for (i, _), value in zip(pairs, above.tolist(), strict=True):
-        excess[i] += value
-    order = sorted(candidates, key=lambda i: (excess[i], i))
-    return tuple(order[:_MAX_REST])
+    count = len(sides[0].values)
+    calmest, activity = 0, torch.zeros(count)
+    for _ in range(_REST_ROUNDS):
+        pairs = [(i, calmest) for i in range(count)]
+        activity = torch.stack([side.deltas(pairs).sum(1) for side in sides]).sum(0)
+        found = int(activity.argmin())
+        if found == calmest:
+            break
+        calmest = found
+    return tuple(int(i) for i in activity.argsort(stable=True)[:_MAX_REST])

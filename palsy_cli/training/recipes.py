@@ -89,7 +89,7 @@ _PAPER: tuple[Recipe, ...] = (
 
 _COMPACT: tuple[Recipe, ...] = (
     Recipe("retinaface", "compact", _OURS, learning_rate=2e-3, batch_size=32, epochs=30),
-    Recipe("landmark_fcn", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=30),
+    Recipe("landmark_fcn", "compact", _OURS, learning_rate=1.5e-3, batch_size=32, epochs=30),
     Recipe("ovpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("dvpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("algrnet", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=10),

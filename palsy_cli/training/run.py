@@ -23,6 +23,7 @@ from palsy_cli.networks.manifest_file import update_manifest
 from palsy_cli.networks.registry import NETWORKS, build_network
 from palsy_cli.networks.retinaface import RetinaFace
 from palsy_cli.networks.weights import describe, find_models_dir, list_models, load_network, save_network
+from palsy_cli.training.cards import write_card
 from palsy_cli.training.checkpoints import RunFolder
 from palsy_cli.training.loop import Task, fit
 from palsy_cli.training.people import is_held_out_drawing, read_photos, read_rig, require_data
@@ -131,7 +132,7 @@ def train(
 
 
 def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None:
-    """Write weights and manifest entry into a folder of models."""
+    """Write weights, manifest entry and model card into a folder of models."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{network}.safetensors"
     save_network(
@@ -144,7 +145,9 @@ def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None
         extra=trained.extra,
     )
     figures = {name: round(value, 4) for name, value in trained.metrics.items()}
-    update_manifest(folder, describe(path, recipe=f"{network}-{recipe.size}: {recipe.source}", metrics=figures))
+    entry = describe(path, recipe=f"{network}-{recipe.size}: {recipe.source}", metrics=figures)
+    update_manifest(folder, entry)
+    write_card(folder, entry)
 
 
 def _build(job: Job, name: str, **overrides: Any) -> Any:
