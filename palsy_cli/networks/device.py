@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from palsy_cli.errors import UsageError
 
@@ -15,3 +16,8 @@ def choose_device(name: str) -> str:
     if not available.get(name, False):
         raise UsageError(f"device {name!r} is not available here; use --device auto or cpu")
     return name
+
+
+def beside(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """A tensor on the device of a module's parameters."""
+    return x.to(next(module.parameters()).device)

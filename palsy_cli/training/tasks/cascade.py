@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from palsy_cli.networks.device import beside
 from palsy_cli.networks.hb_cascade import REGION_CLASSES, HBCascade, SegmentationEncoder
 from palsy_cli.records import FloatArray
 from palsy_cli.stages import alignment
@@ -87,7 +88,7 @@ class SegmentationTask:
         confusion = np.zeros((REGION_CLASSES, REGION_CLASSES), np.int64)
         for start in range(0, len(self.check), 16):
             x, points = self.crops.cut(self.check[start : start + 16], None)
-            guess = self.module(x)[0].argmax(1).numpy().ravel()
+            guess = self.module(beside(self.module, x))[0].argmax(1).cpu().numpy().ravel()
             truth = self._masks(points).numpy().ravel()
             confusion += np.bincount(truth * REGION_CLASSES + guess, minlength=REGION_CLASSES**2).reshape(
                 REGION_CLASSES, REGION_CLASSES
@@ -129,7 +130,8 @@ class GraderTask:
         found, truth = [], []
         for start in range(0, len(self.check), 32):
             rows = self.check[start : start + 32]
-            found.append(self.module(self.crops.cut(rows, None)[0]).float().argmax(-1).numpy())
+            crops, _ = self.crops.cut(rows, None)
+            found.append(self.module(beside(self.module, crops)).float().argmax(-1).cpu().numpy())
             truth.append(self._grades(rows).numpy())
         guess, real = np.concatenate(found), np.concatenate(truth)
         return {

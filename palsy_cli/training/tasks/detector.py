@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from palsy_cli.networks.device import beside
 from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, multibox_loss, nms
 from palsy_cli.records import ByteImage
 from palsy_cli.stages.detection import box_iou
@@ -61,8 +62,8 @@ class DetectorTask:
         for start in range(0, len(self.check), 16):
             scenes = self.check[start : start + 16]
             images, _, _ = _stack(scenes)
-            device = self.anchors.device
-            raw_boxes, logits, raw_points = (x.float() for x in self.module(self.module.preprocess(images.to(device))))
+            outputs = self.module(self.module.preprocess(beside(self.module, images)))
+            raw_boxes, logits, raw_points = (x.float().cpu() for x in outputs)
             for i, scene in enumerate(scenes):
                 scores = logits[i].softmax(-1)[:, 1]
                 sure = scores > 0.6

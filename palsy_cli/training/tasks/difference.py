@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from palsy_cli.networks.dem import DVPM, OVPM, difference, expected_difference, expected_intensity, tap_std
+from palsy_cli.networks.device import beside
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.records import CORE_AUS, ByteImage, FloatArray
 from palsy_cli.stages import alignment
@@ -146,12 +147,11 @@ class DifferenceTask:
         with_rest, alone, truth = [], [], []
         for start in range(0, len(self.check), 32):
             now, rest, y_now, y_rest, _ = self._pairs(self.check[start : start + 32], rng, plain=True)
-            logits, taps = self.module.ovpm.forward_with_taps(now.contiguous(memory_format=torch.channels_last))
-            changes = self.module.dvpm(
-                difference(taps, self.module.ovpm.taps(rest.contiguous(memory_format=torch.channels_last)))
-            )
-            with_rest.append((y_rest + expected_difference(changes.float())).numpy())
-            alone.append(expected_intensity(logits.float()).numpy())
+            now, rest = (beside(self.module, x).contiguous(memory_format=torch.channels_last) for x in (now, rest))
+            logits, taps = self.module.ovpm.forward_with_taps(now)
+            changes = self.module.dvpm(difference(taps, self.module.ovpm.taps(rest)))
+            with_rest.append((y_rest + expected_difference(changes.float()).cpu()).numpy())
+            alone.append(expected_intensity(logits.float()).cpu().numpy())
             truth.append(y_now.numpy())
         y = np.concatenate(truth)
         found, single = np.concatenate(with_rest).clip(0, 5), np.concatenate(alone)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from palsy_cli.networks.device import beside
 from palsy_cli.networks.landmark_fcn import CascadedFCN, cascade_loss, decode_heatmaps, gaussian_targets
 from palsy_cli.records import ByteImage, FloatArray
 from palsy_cli.stages import alignment
@@ -57,10 +58,10 @@ class LandmarkTask:
             rows = self.check[start : start + 64]
             crops, points = zip(*(_frame(self.samples, int(row)) for row in rows), strict=True)
             x = standardise(torch.from_numpy(np.stack(crops)).float().unsqueeze(1) / 255)
-            found, _ = decode_heatmaps(self.module(x)[1].float(), top_k=25, weighted=True)
+            found, _ = decode_heatmaps(self.module(beside(self.module, x))[1].float(), top_k=25, weighted=True)
             truth = np.stack(points)
             unit = np.hypot(*(truth[:, 45] - truth[:, 36]).T)
-            errors.append(100 * np.hypot(*np.moveaxis(found.numpy() - truth, -1, 0)).mean(1) / unit)
+            errors.append(100 * np.hypot(*np.moveaxis(found.cpu().numpy() - truth, -1, 0)).mean(1) / unit)
         return {"error_percent": float(np.concatenate(errors).mean())}
 
     def better(self, new: float, old: float) -> bool:

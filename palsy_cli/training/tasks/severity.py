@@ -11,6 +11,7 @@ from torch import Tensor
 
 from palsy_cli.networks.algrnet import ALGRNet, occurrence_weights, palsy_loss
 from palsy_cli.networks.algrnet_regions import to_49
+from palsy_cli.networks.device import beside
 from palsy_cli.records import FloatArray
 from palsy_cli.simulate.scores import severity_of_grade
 from palsy_cli.stages import alignment
@@ -82,10 +83,10 @@ class SeverityTask:
         found, truth, errors = [], [], []
         for start in range(0, len(self.check), 32):
             faces, points, grades = self._batch(self.check[start : start + 32], None)
-            output = self.module(faces)
-            found.append(output.grade_logits.float().argmax(-1).numpy())
+            output = self.module(beside(self.module, faces))
+            found.append(output.grade_logits.float().argmax(-1).cpu().numpy())
             truth.append(grades.numpy())
-            away = (output.landmarks.float() - points).norm(dim=-1).mean(1)
+            away = (output.landmarks.float().cpu() - points).norm(dim=-1).mean(1)
             errors.append((100 * away / (points[:, 28] - points[:, 19]).norm(dim=-1)).numpy())
         guess, real = np.concatenate(found), np.concatenate(truth)
         return {
