@@ -33,7 +33,7 @@ class FaceSettings:
     #: Longest side in pixels of the picture that the detector sees.
     detect_side_px: int = 320
     #: Detections below this confidence are dropped (0..1).
-    min_confidence: float = 0.6
+    min_confidence: float = 0.7
     #: Overlap (IoU) above which two detections are one face.
     nms_iou: float = 0.4
     #: Smallest usable distance between the eyes in pixels of the video.
@@ -58,6 +58,8 @@ class LandmarkSettings:
     weighted: bool = True
     #: Average with the mirrored picture, so that left and right are treated alike.
     flip_average: bool = True
+    #: Cut the crop anew from the points found and find them again; 1 trusts the detector's five points.
+    passes: int = 2
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Execution:
 #: What profile ``paper`` changes: the published text taken literally.
 PAPER_OVERRIDES: dict[str, object] = {
     "landmarks.weighted": False,
+    "landmarks.passes": 1,
     "action_units.rest_reference": False,
     "action_units.decode": "argmax",
     "action_units.antisymmetric": False,

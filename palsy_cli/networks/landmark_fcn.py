@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 #: Side in pixels of the grey face crop and of the heat maps.
 INPUT_SIDE = 96
@@ -244,5 +245,5 @@ def cascade_loss(h1: Tensor, h2: Tensor, targets: Tensor) -> Tensor:
     area = targets.shape[-2] * targets.shape[-1]
     # One copy in the maps' own layout and precision is cheaper than passes over two different ones.
     goal = torch.empty_like(h1).copy_(targets)
-    first, second = (((maps - goal) ** 2).mean(dtype=torch.float32) for maps in (h1, h2))
-    return area * (first + second)
+    first, second = (functional.mse_loss(maps, goal) for maps in (h1, h2))
+    return area * (first.float() + second.float())

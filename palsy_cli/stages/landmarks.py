@@ -13,12 +13,12 @@ from torch import Tensor
 from palsy_cli.config import LandmarkSettings
 from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
 from palsy_cli.points import MIRROR_68
-from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
 from palsy_cli.stages import alignment
 from palsy_cli.stages.video import iter_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Side of the network's grey input in pixels (AFLFP, preprocessing).
 CROP = 96
@@ -57,29 +57,53 @@ def fit_landmarks(
     points = np.full((count, 68, 2), np.nan)
     confidence = np.zeros(count)
     usable = track.usable
-    waiting: list[tuple[int, ByteImage, FloatArray]] = []
+    waiting: list[Frame] = []
 
     def flush() -> None:
-        if not waiting:
-            return
-        found, sure = find_points([crop for _, crop, _ in waiting], network, settings)
-        for (index, _, matrix), own, peak in zip(waiting, found, sure, strict=True):
-            points[index] = alignment.transform_points(own, alignment.invert(matrix))
-            confidence[index] = peak.mean() * track.confidence[index]
-        waiting.clear()
+        if waiting:
+            rows = [frame.index for frame in waiting]
+            images = [frame.image for frame in waiting]
+            points[rows], sure = locate(images, track.points[rows], network, settings)
+            confidence[rows] = sure.mean(1) * track.confidence[rows]
+            waiting.clear()
 
     for frame in iter_frames(clip):
         if frame.index >= count:
             break
         if usable[frame.index]:
-            matrix = alignment.crop_similarity(track.points[frame.index], size=CROP)
-            waiting.append((frame.index, alignment.warp(frame.image, matrix, (CROP, CROP)), matrix))
+            waiting.append(frame)
         if len(waiting) >= batch_size:
             flush()
         if on_frame is not None:
             on_frame(frame.index + 1)
     flush()
     return Landmarks(points, confidence)
+
+
+def locate(
+    images: Sequence[ByteImage], five: FloatArray, network: CascadedFCN, settings: LandmarkSettings
+) -> tuple[FloatArray, FloatArray]:
+    """The 68 points of one face in each picture.
+
+    Args:
+        images: B pictures (H, W, 3).
+        five: (B, 5, 2) eyes, nose tip and mouth corners that say where the face is.
+        network: trained cascaded FCN.
+        settings: with two passes the second crop is cut by the points of the first, so that a rough detection does
+            not make rough points.
+
+    Returns:
+        Points (B, 68, 2) in pixels of the pictures, heat-map peaks (B, 68).
+    """
+    for _ in range(max(settings.passes, 1)):
+        matrices = [alignment.crop_similarity(own, size=CROP) for own in five]
+        crops = [alignment.warp(image, m, (CROP, CROP)) for image, m in zip(images, matrices, strict=True)]
+        found, sure = find_points(crops, network, settings)
+        points = np.stack(
+            [alignment.transform_points(own, alignment.invert(m)) for own, m in zip(found, matrices, strict=True)]
+        )
+        five = alignment.five_points(points)
+    return points, sure
 
 
 def find_points(

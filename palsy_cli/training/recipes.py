@@ -88,7 +88,7 @@ _PAPER: tuple[Recipe, ...] = (
 )  # fmt: skip
 
 _COMPACT: tuple[Recipe, ...] = (
-    Recipe("retinaface", "compact", _OURS, learning_rate=2e-3, batch_size=32, epochs=30),
+    Recipe("retinaface", "compact", _OURS, learning_rate=3e-3, batch_size=32, epochs=30),
     Recipe("landmark_fcn", "compact", _OURS, learning_rate=1.5e-3, batch_size=32, epochs=30),
     Recipe("ovpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("dvpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),

@@ -102,7 +102,7 @@ def _background(
 def _placement(portrait: Portrait, rng: np.random.Generator, side: int, *, alone: bool) -> FloatArray:
     """A random similarity from the portrait to the scene; sizes are uniform in the logarithm."""
     face = float(max(portrait.box[2:] - portrait.box[:2]))
-    largest = side * (0.95 if alone else 0.5)
+    largest = side * (1.0 if alone else 0.5)
     wanted = float(np.exp(rng.uniform(np.log(14), np.log(largest))))
     angle = rng.normal(0, 12)
     centre = (portrait.box[:2] + portrait.box[2:]) / 2

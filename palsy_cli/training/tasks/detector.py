@@ -16,7 +16,7 @@ from palsy_cli.stages.detection import box_iou
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.scenes import Portrait, Scene, draw_scene
 
-SCENE_SIDE = 320
+SCENE_SIDE = 224
 
 
 class DetectorTask:
@@ -41,7 +41,7 @@ class DetectorTask:
         self.check = [draw_scene(held_out, backgrounds, rng=rng, side=SCENE_SIDE) for _ in range(160)]
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
-        """``(images (B, 320, 320, 3) uint8, list of boxes, list of points)``."""
+        """``(images (B, 224, 224, 3) uint8, list of boxes, list of points)``."""
         return prefetch(self._batch(rng) for _ in range(self.steps_per_epoch))
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, list[Tensor], list[Tensor]]:
