@@ -33,7 +33,7 @@ class FaceSettings:
     #: Longest side in pixels of the picture that the detector sees.
     detect_side_px: int = 320
     #: Detections below this confidence are dropped (0..1).
-    min_confidence: float = 0.7
+    min_confidence: float = 0.8
     #: Overlap (IoU) above which two detections are one face.
     nms_iou: float = 0.4
     #: Smallest usable distance between the eyes in pixels of the video.

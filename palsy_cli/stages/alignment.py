@@ -61,6 +61,12 @@ def three_point_affine(points: FloatArray) -> FloatArray:
     return np.asarray(cv2.getAffineTransform(np.float32(points), np.float32(CANONICAL_POINTS)), np.float64)
 
 
+def face_unit(points5: FloatArray) -> float:
+    """Size of a face in pixels: the larger of eye distance and eyes to mouth, of (5, 2) points; at least 1."""
+    eyes, mouth = points5[:2].mean(0), points5[3:].mean(0)
+    return max(float(np.hypot(*(points5[1] - points5[0]))), float(np.hypot(*(mouth - eyes))), 1.0)
+
+
 def crop_similarity(points5: FloatArray, *, size: int, margin: float = 1.0) -> FloatArray:
     """Similarity (2, 3) to an upright square crop of ``size`` pixels that holds the whole face.
 
@@ -69,10 +75,8 @@ def crop_similarity(points5: FloatArray, *, size: int, margin: float = 1.0) -> F
         size: side of the crop in pixels.
         margin: further enlargement (1 = ``CROP_SIDE``).
     """
-    right, left = points5[0], points5[1]
-    eyes, mouth = (right + left) / 2, (points5[3] + points5[4]) / 2
-    across = left - right
-    unit = max(float(np.hypot(*across)), float(np.hypot(*(mouth - eyes))), 1.0)
+    eyes, across = points5[:2].mean(0), points5[1] - points5[0]
+    unit = face_unit(points5)
     across = across / max(float(np.hypot(*across)), 1e-6)
     down = np.array([-across[1], across[0]])
     centre = eyes + CROP_DEPTH * unit * down

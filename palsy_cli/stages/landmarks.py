@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Side of the network's grey input in pixels (AFLFP, preprocessing).
 CROP = 96
+#: A first pass that changes the size of the face more than this is not followed.
+_MOST_CHANGE = 2.0
 
 
 def standardise(x: Tensor) -> Tensor:
@@ -102,8 +104,14 @@ def locate(
         points = np.stack(
             [alignment.transform_points(own, alignment.invert(m)) for own, m in zip(found, matrices, strict=True)]
         )
-        five = alignment.five_points(points)
+        five = np.stack([_follow(old, new) for old, new in zip(five, alignment.five_points(points), strict=True)])
     return points, sure
+
+
+def _follow(old: FloatArray, new: FloatArray) -> FloatArray:
+    """The five points that cut the next crop: the new ones, unless the face would shrink or grow more than twofold."""
+    ratio = alignment.face_unit(new) / alignment.face_unit(old)
+    return new if 1 / _MOST_CHANGE <= ratio <= _MOST_CHANGE else old
 
 
 def find_points(

@@ -16,7 +16,7 @@ from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ByteImage, Clip, FaceTrack
 from palsy_cli.stages import alignment
-from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, standardise
+from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, locate, standardise
 from palsy_cli.stages.video import read_clip
 
 SIZE = 160
@@ -106,7 +106,7 @@ def test_points_are_in_pixels_of_the_video(tmp_path: Path, batch_size: int) -> N
         clip,
         track,
         Brightest().eval(),  # type: ignore[arg-type]
-        LandmarkSettings(),
+        LandmarkSettings(passes=1),
         batch_size=batch_size,
         on_frame=seen.append,
     )
@@ -115,6 +115,37 @@ def test_points_are_in_pixels_of_the_video(tmp_path: Path, batch_size: int) -> N
     assert np.isnan(found.points[2]).all() and found.confidence[2] == 0
     assert np.allclose(found.confidence[used], 0.5), "peak 1 times the detection's confidence"
     assert seen == [1, 2, 3, 4]
+
+
+class Template(nn.Module):
+    """A network that sees a face's points where a bright spot marks its nose tip, and follows it."""
+
+    def __init__(self, face: np.ndarray) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+        self.face = face
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = torch.zeros(len(x), 68, CROP, CROP)
+        for row, picture in enumerate(x[:, 0]):
+            y, x_nose = divmod(int(picture.argmax()), CROP)
+            for k, (dx, dy) in enumerate(np.round(self.face - self.face[30]).astype(int)):
+                maps[row, k, min(max(y + dy, 0), CROP - 1), min(max(x_nose + dx, 0), CROP - 1)] = 1.0
+        return maps, maps
+
+
+def test_a_second_pass_centres_the_crop_on_the_points_found() -> None:
+    face = (neutral_points() - 256) * 0.2 + CROP / 2
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    cv2.circle(image, (80, 80), 2, (255, 255, 255), -1)
+    far_off = alignment.five_points(face)[None] + [26.0, 20.0]
+    net = Template(face)
+    shifted = [
+        locate([image], far_off, net, LandmarkSettings(top_k=1, flip_average=False, passes=n))[0][0]  # type: ignore[arg-type]
+        for n in (1, 2)
+    ]
+    assert np.abs(shifted[1][30] - [80, 80]).max() < 3.0
+    assert np.isfinite(shifted[0]).all()
 
 
 def test_frames_beyond_the_track_are_left_alone(tmp_path: Path) -> None:
