@@ -343,6 +343,11 @@ class ModelSet:
             self._loaded[name] = loaded
         return self._loaded[name]
 
+    def figure(self, name: str, metric: str) -> float | None:
+        """A validation figure of one model as its manifest entry states it, ``None`` when it does not."""
+        value = _find_entry(name, self.directory).metrics.get(metric)
+        return float(value) if isinstance(value, (int, float)) else None
+
     def cards(self) -> dict[str, ModelCard]:
         """The cards of the models loaded so far, by name."""
         return {name: self._loaded[name].card for name in sorted(self._loaded)}

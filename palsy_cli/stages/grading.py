@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -80,12 +80,14 @@ def grade(
     algrnet: ALGRNet,
     cascade: HBCascade,
     settings: GradeSettings,
+    *,
+    unfit: Mapping[str, str] | None = None,
 ) -> Grades:
     """Grade the patient from the peak frames of all movements.
 
     ALGRNet: argmax of the mean softmax over frames. Cascaded encoder: softmax of the mean log-softmax (patient-level
     fusion is not published). With ``flip_average`` each frame counts together with its mirror image, so that the
-    grade does not depend on the side.
+    grade does not depend on the side. ``unfit`` names networks whose answers are withheld, with the reason.
 
     Returns:
         Probabilities, or ``None`` with a reason when no keyframe shows movement.
@@ -96,12 +98,15 @@ def grade(
         return Grades(None, None, reason, reason)
     crops = _crops(keyframes, peaks, lambda p: algr_alignment(p, crop=algrnet.crop), algrnet.crop)
     logits = _run(lambda x: algrnet(x).grade_logits, algr_tensor(crops), algrnet, flip=settings.flip_average)
-    severity = logits.softmax(-1).mean(0)
+    severity = tuple(logits.softmax(-1).mean(0).tolist())
     crops = _crops(keyframes, peaks, lambda p: encoder_alignment(p, size=cascade.input_size), cascade.input_size)
     logits = _run(cascade, encoder_tensor(crops), cascade, flip=settings.flip_average)
+    without = unfit or {}
     return Grades(
-        severity=tuple(severity.tolist()),
-        house_brackmann=tuple(fuse_log_softmax(logits).tolist()),
+        severity=None if "algrnet" in without else severity,
+        house_brackmann=None if "hb_cascade" in without else tuple(fuse_log_softmax(logits).tolist()),
+        severity_reason=without.get("algrnet"),
+        house_brackmann_reason=without.get("hb_cascade"),
         frames=tuple(int(keyframes.frames[i]) for i in peaks),
     )
 

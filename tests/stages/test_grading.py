@@ -129,3 +129,11 @@ def test_smaller_algrnet_sees_the_same_face() -> None:
     large, small = (algr_alignment(neutral_points(), crop=crop) for crop in (176, 88))
     points = alignment.transform_points(neutral_points(), large)
     assert np.allclose((points + 0.5) / 2 - 0.5, alignment.transform_points(neutral_points(), small), atol=1e-6)
+
+
+def test_a_network_that_is_not_believed_gives_its_reason_instead_of_a_grade(
+    networks: tuple[ALGRNet, HBCascade],
+) -> None:
+    found = grade(keyframes(), units([0.0, 4.0, 1.0, 3.0]), *networks, GradeSettings(), unfit={"hb_cascade": "chance"})
+    assert found.house_brackmann is None and found.house_brackmann_reason == "chance"
+    assert found.severity is not None and found.severity_reason is None
