@@ -15,7 +15,8 @@ from palsy_cli.records import ByteImage, FloatArray
 #: Side of the aligned face in pixels and its canonical points: patient's right eye, left eye, nose tip. DEM names
 #: the points, not the places.
 ALIGNED_SIZE = 512
-CANONICAL_POINTS = np.array([[180.0, 200.0], [332.0, 200.0], [256.0, 290.0]])
+#: Half a pixel left of (180, 332, 256): the midline runs between columns 255 and 256, where the halves are cut.
+CANONICAL_POINTS = np.array([[179.5, 200.0], [331.5, 200.0], [255.5, 290.0]])
 GREY = (128, 128, 128)
 
 #: The upright crop: its side and the depth of its centre below the eye line, in units of the larger of the eyes'
@@ -106,6 +107,23 @@ def scaled(matrix: FloatArray, factor: float) -> FloatArray:
 
 
 def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
+    """Resample ``image`` (H, W, 3) by ``matrix`` into (height, width) = ``size``, grey outside.
+
+    The mean of the picture's and its mirror image's resampling: interpolation rounds positions in one direction, and
+    what is measured of a mirrored recording must be the mirrored measurement.
+    """
+    plain = _warp_once(image, matrix, size)
+    mirrored = compose(_mirror_matrix(size[1]), compose(matrix, _mirror_matrix(image.shape[1])))
+    other = _warp_once(np.ascontiguousarray(image[:, ::-1]), mirrored, size)[:, ::-1]
+    return np.asarray((plain.astype(np.uint16) + other + 1) // 2, np.uint8)
+
+
+def _mirror_matrix(width: int) -> FloatArray:
+    """The 2x3 matrix that mirrors a picture ``width`` pixels wide."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
+def _warp_once(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
     """Resample ``image`` by ``matrix`` into (height, width) = ``size``, grey outside.
 
     Strong reduction is done in two steps (area averaging first) so that large pictures do not alias.
