@@ -42,7 +42,7 @@ def test_three_points_go_to_their_places() -> None:
 
 
 def test_canonical_face_is_symmetric_about_the_cut() -> None:
-    mirrored = alignment.CANONICAL_POINTS[[1, 0, 2]] * [-1, 1] + [alignment.ALIGNED_SIZE, 0]
+    mirrored = alignment.CANONICAL_POINTS[[1, 0, 2]] * [-1, 1] + [alignment.ALIGNED_SIZE - 1, 0]
     assert np.array_equal(mirrored, alignment.CANONICAL_POINTS)
 
 
