@@ -96,15 +96,19 @@ def grade(
     if not peaks:
         reason = "no facial movement in the video: grades need the patient to perform expressions"
         return Grades(None, None, reason, reason)
-    crops = _crops(keyframes, peaks, lambda p: algr_alignment(p, crop=algrnet.crop), algrnet.crop)
-    logits = _run(lambda x: algrnet(x).grade_logits, algr_tensor(crops), algrnet, flip=settings.flip_average)
-    severity = tuple(logits.softmax(-1).mean(0).tolist())
-    crops = _crops(keyframes, peaks, lambda p: encoder_alignment(p, size=cascade.input_size), cascade.input_size)
-    logits = _run(cascade, encoder_tensor(crops), cascade, flip=settings.flip_average)
     without = unfit or {}
+    severity = house_brackmann = None
+    if "algrnet" not in without:
+        crops = _crops(keyframes, peaks, lambda p: algr_alignment(p, crop=algrnet.crop), algrnet.crop)
+        logits = _run(lambda x: algrnet(x).grade_logits, algr_tensor(crops), algrnet, flip=settings.flip_average)
+        severity = tuple(logits.softmax(-1).mean(0).tolist())
+    if "hb_cascade" not in without:
+        crops = _crops(keyframes, peaks, lambda p: encoder_alignment(p, size=cascade.input_size), cascade.input_size)
+        logits = _run(cascade, encoder_tensor(crops), cascade, flip=settings.flip_average)
+        house_brackmann = tuple(fuse_log_softmax(logits).tolist())
     return Grades(
-        severity=None if "algrnet" in without else severity,
-        house_brackmann=None if "hb_cascade" in without else tuple(fuse_log_softmax(logits).tolist()),
+        severity=severity,
+        house_brackmann=house_brackmann,
         severity_reason=without.get("algrnet"),
         house_brackmann_reason=without.get("hb_cascade"),
         frames=tuple(int(keyframes.frames[i]) for i in peaks),

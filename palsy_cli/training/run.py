@@ -59,9 +59,8 @@ class Job:
 
     def recipe(self, *, name: str | None = None, share: float = 1.0) -> Recipe:
         """The recipe with this job's budget."""
-        recipe = get_recipe(name or self.network, self.size)
         changes = {} if self.minutes is None else {"max_minutes": self.minutes * share, "epochs": 1000}
-        return get_recipe(name or self.network, self.size, **changes) if changes else recipe
+        return get_recipe(name or self.network, self.size, **changes)
 
     def samples(self) -> FaceSamples:
         """The simulated faces, made once beside the runs."""
