@@ -16,7 +16,7 @@ from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import NoFaceError
 from palsy_cli.manifest import run_info
-from palsy_cli.networks.device import choose_device
+from palsy_cli.networks.device import choose_device, keep_freed_memory
 from palsy_cli.networks.weights import ModelSet, find_models_dir
 from palsy_cli.records import (
     ActionUnits,
@@ -173,6 +173,7 @@ class _Run:
 
     @staticmethod
     def start(settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None) -> _Run:
+        keep_freed_memory()
         execution = execution or Execution()
         directory, _ = find_models_dir(execution.models_dir)
         models = ModelSet(directory, device=choose_device(execution.device))

@@ -1,11 +1,18 @@
-"""Which device computes."""
+"""Which device computes, in which precision, with which memory."""
 
 from __future__ import annotations
+
+import ctypes
+import sys
 
 import torch
 from torch import nn
 
 from palsy_cli.errors import UsageError
+
+#: glibc's ``mallopt`` parameters (malloc.h) and our values.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_MALLOC = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20}
 
 
 def choose_device(name: str) -> str:
@@ -21,3 +28,34 @@ def choose_device(name: str) -> str:
 def beside(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """A tensor on the device of a module's parameters."""
     return x.to(next(module.parameters()).device)
+
+
+def autocast(device: torch.device | str, precision: str = "auto") -> torch.autocast:
+    """Mixed precision: bf16 if asked for, or with ``auto`` where the device computes it natively."""
+    kind = torch.device(device).type
+    if precision == "auto":
+        native = torch.cuda.is_bf16_supported() if kind == "cuda" else cpu_has_bf16()
+        precision = "bf16" if native and kind in ("cuda", "cpu") else "fp32"
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor has bf16 instructions; without them bf16 is emulated and slower than fp32."""
+    asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in asks)
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees for its next use; returns whether that could be arranged.
+
+    glibc hands every large block back to the system and gets it anew, page by page, for the next layer's output. On
+    two cores that is a third of the time of a convolutional network (``docs/benchmarks/training-log.md``). Elsewhere
+    than with glibc nothing changes.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return all(mallopt(parameter, value) == 1 for parameter, value in _MALLOC.items())

@@ -339,7 +339,7 @@ class ModelSet:
         if name not in self._loaded:
             loaded = load_network(name, self.directory)
             _check_pair(loaded, read_manifest(self.directory), self.directory)
-            loaded.module.to(self.device)
+            loaded.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._loaded[name] = loaded
         return self._loaded[name]
 

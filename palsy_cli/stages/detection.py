@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional
 
 from palsy_cli.errors import ModelError
+from palsy_cli.networks.device import autocast
 from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, nms
 from palsy_cli.points import MIRROR_5
 from palsy_cli.records import ByteImage, FloatArray, require_shape
@@ -134,7 +135,8 @@ class OwnDetector:
         x = self.network.preprocess(torch.from_numpy(batch).to(self.device))
         # After the mean is taken off, zeros are neutral grey.
         x = functional.pad(x, (0, -x.shape[3] % PAD_MULTIPLE, 0, -x.shape[2] % PAD_MULTIPLE))
-        boxes_raw, logits, points_raw = self.network(x)
+        with autocast(self.device):
+            boxes_raw, logits, points_raw = self.network(x)
         boxes, points = decode(boxes_raw.float(), points_raw.float(), anchors(*x.shape[2:], device=self.device))
         scores = logits.float().softmax(dim=-1)[..., 1]
         return [self._select(*one) for one in zip(boxes, points, scores, strict=True)]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from palsy_cli.config import LandmarkSettings
+from palsy_cli.networks.device import autocast
 from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
 from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
@@ -133,6 +134,6 @@ def _decode(
 ) -> tuple[FloatArray, FloatArray]:
     device = next(network.parameters()).device
     x = standardise(torch.from_numpy(grey).unsqueeze(1).to(device).float() / 255)
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(device):
         points, confidence = decode_heatmaps(network(x)[1], top_k=settings.top_k, weighted=settings.weighted)
     return points.float().cpu().numpy().astype(float), confidence.float().cpu().numpy().astype(float)

@@ -16,6 +16,7 @@ from torch import nn
 
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import PalsyError
+from palsy_cli.networks.device import autocast
 from palsy_cli.training.checkpoints import Progress, RunFolder
 from palsy_cli.training.recipes import Recipe, rate_factor
 
@@ -253,20 +254,6 @@ def set_train_mode(module: nn.Module) -> None:
         parameters = list(part.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             part.eval()
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision: bf16 if asked for, or with ``auto`` where the device computes it natively."""
-    if precision == "auto":
-        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_bf16()
-        precision = "bf16" if native and device.type in ("cuda", "cpu") else "fp32"
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the processor has bf16 instructions; without them bf16 is emulated and slower than fp32."""
-    asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in asks)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -16,7 +16,7 @@ from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import UsageError
 from palsy_cli.networks.algrnet import ALGRNet
 from palsy_cli.networks.dem import DVPM, OVPM
-from palsy_cli.networks.device import choose_device
+from palsy_cli.networks.device import choose_device, keep_freed_memory
 from palsy_cli.networks.hb_cascade import HBCascade
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.manifest_file import update_manifest
@@ -121,6 +121,7 @@ def train(
     if network not in NETWORKS:
         raise UsageError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
     cv2.setNumThreads(1)  # the loader's thread must not fight the network's
+    keep_freed_memory()
     torch.manual_seed(0)
     chosen = torch.device(choose_device(device))
     job = Job(network, require_data(data), Path(run), size, minutes, resume, chosen, on_progress)

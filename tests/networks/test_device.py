@@ -1,12 +1,16 @@
-"""Choosing a device."""
+"""Choosing a device, its precision and its memory."""
 
 from __future__ import annotations
 
+import platform
+import sys
+
 import pytest
 import torch
+from torch import nn
 
 from palsy_cli.errors import UsageError
-from palsy_cli.networks.device import choose_device
+from palsy_cli.networks.device import autocast, choose_device, keep_freed_memory
 
 
 def test_auto_is_something_that_computes() -> None:
@@ -26,3 +30,20 @@ def test_absent_device(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_unknown_device() -> None:
     with pytest.raises(UsageError, match="gpu"):
         choose_device("gpu")
+
+
+def test_bf16_autocast_computes_in_bf16() -> None:
+    layer = nn.Linear(4, 4)
+    with autocast(torch.device("cpu"), "bf16"):
+        assert layer(torch.ones(1, 4)).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), "fp32"):
+        assert layer(torch.ones(1, 4)).dtype == torch.float32
+
+
+def test_memory_is_kept_where_glibc_is() -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+
+
+def test_no_memory_is_kept_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not keep_freed_memory()
