@@ -17,7 +17,7 @@ from palsy_cli.errors import UsageError
 from palsy_cli.networks.algrnet import ALGRNet
 from palsy_cli.networks.dem import DVPM, OVPM
 from palsy_cli.networks.device import choose_device, keep_freed_memory
-from palsy_cli.networks.hb_cascade import HBCascade
+from palsy_cli.networks.hb_cascade import HBCascade, HouseBrackmannGrader
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.manifest_file import update_manifest
 from palsy_cli.networks.registry import NETWORKS, build_network
@@ -32,9 +32,10 @@ from palsy_cli.training.samples import DRAWN_PEOPLE, FaceSamples, make_samples
 from palsy_cli.training.scenes import Portrait, drawn_portraits, make_portrait, read_backgrounds
 from palsy_cli.training.tasks.cascade import GraderTask, SegmentationTask
 from palsy_cli.training.tasks.detector import DetectorTask
-from palsy_cli.training.tasks.difference import DifferenceTask, Pair, start_from_landmarks
+from palsy_cli.training.tasks.difference import DifferenceTask, Pair
 from palsy_cli.training.tasks.landmarks import LandmarkTask
 from palsy_cli.training.tasks.severity import SeverityTask
+from palsy_cli.training.transfer import start_from_landmarks
 
 #: What a result says of our weights.
 TRAINED_ON_PORTRAITS = "AI-generated portraits (faker-js, SFHQ, SFHQ-T2I) and drawn people"
@@ -190,11 +191,16 @@ def _train_ovpm(job: Job, export_to: Path | None) -> Trained:
     """
     recipe = job.recipe()
     ovpm, companion = cast("OVPM", _build(job, "ovpm")), cast("DVPM", _build(job, "dvpm"))
-    models = export_to or find_models_dir()[0]
-    if job.size != "paper" and any(m.name == "landmark_fcn" and m.present for m in list_models(models)):
-        start_from_landmarks(ovpm, cast("CascadedFCN", load_network("landmark_fcn", models).module))
+    _start(ovpm, job, export_to)
     task = DifferenceTask(ovpm, companion, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=False)
     return Trained(ovpm, job.fit(task, recipe))
+
+
+def _start(network: OVPM | HouseBrackmannGrader, job: Job, export_to: Path | None) -> None:
+    """Begin at the landmark network's encoder where the paper's size does not ask for another beginning."""
+    models = export_to or find_models_dir()[0]
+    if job.size != "paper" and any(m.name == "landmark_fcn" and m.present for m in list_models(models)):
+        start_from_landmarks(network, cast("CascadedFCN", load_network("landmark_fcn", models).module))
 
 
 def _train_dvpm(job: Job, export_to: Path | None) -> Trained:
@@ -219,9 +225,13 @@ def _train_severity(job: Job, _: Path | None) -> Trained:
     return Trained(network, job.fit(task, recipe), config={"mode": "palsy"})
 
 
-def _train_cascade(job: Job, _: Path | None) -> Trained:
-    """Stage A trains E1 on segmentation, stage B the grader on the frozen E1."""
+def _train_cascade(job: Job, export_to: Path | None) -> Trained:
+    """Stage A trains E1 on segmentation, stage B the grader on the frozen E1.
+
+    Below the paper's size the grader starts from the landmark network's encoder, when that is among the models.
+    """
     network = cast("HBCascade", _build(job, "hb_cascade"))
+    _start(network.grader, job, export_to)
     samples = job.samples()
     recipe = job.recipe(name="hb_segmentation", share=_SEGMENTATION_SHARE)
     network.encoder.requires_grad_(True)

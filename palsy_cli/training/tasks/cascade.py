@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from palsy_cli.networks.device import beside
-from palsy_cli.networks.hb_cascade import REGION_CLASSES, HBCascade, SegmentationEncoder
+from palsy_cli.networks.hb_cascade import GRADES, REGION_CLASSES, HBCascade, SegmentationEncoder, fuse_log_softmax
 from palsy_cli.records import FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.grading import encoder_alignment, encoder_tensor
@@ -126,18 +126,17 @@ class GraderTask:
         return {"loss": functional.cross_entropy(self.module(crops).float(), grades)}
 
     def validate(self) -> dict[str, float]:
-        """Per-frame macro F1, accuracy, share within one grade, on held-out people."""
-        found, truth = [], []
-        for start in range(0, len(self.check), 32):
-            rows = self.check[start : start + 32]
-            crops, _ = self.crops.cut(rows, None)
-            found.append(self.module(beside(self.module, crops)).float().argmax(-1).cpu().numpy())
-            truth.append(self._grades(rows).numpy())
-        guess, real = np.concatenate(found), np.concatenate(truth)
+        """Per-frame macro F1, accuracy, share within one grade, and F1 of whole episodes, on held-out people."""
+        rows = [self.check[start : start + 32] for start in range(0, len(self.check), 32)]
+        logits = torch.cat([self.module(beside(self.module, self.crops.cut(some, None)[0])).cpu() for some in rows])
+        guess, real = logits.argmax(-1).numpy(), self._grades(self.check).numpy()
+        episodes, first, group = np.unique(self.samples.episode[self.check], return_index=True, return_inverse=True)
+        fused = np.array([int(fuse_log_softmax(logits[group == i]).argmax()) for i in range(len(episodes))])
         return {
-            "f1": macro_f1(real, guess, classes=6),
+            "f1": macro_f1(real, guess, classes=GRADES),
             "accuracy": float((guess == real).mean()),
             "within_one": float((np.abs(guess - real) <= 1).mean()),
+            "patient_f1": macro_f1(real[first], fused, classes=GRADES),
         }
 
     def better(self, new: float, old: float) -> bool:

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from palsy_cli.networks.dem import DVPM, OVPM, difference, expected_difference, expected_intensity, tap_std
 from palsy_cli.networks.device import beside
-from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.records import CORE_AUS, ByteImage, FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.action_units import normalise
@@ -167,30 +166,6 @@ class DifferenceTask:
     def better(self, new: float, old: float) -> bool:
         """Larger is better; a later epoch wins a tie."""
         return new >= old
-
-
-def start_from_landmarks(ovpm: OVPM, fcn: CascadedFCN) -> int:
-    """Copy the landmark encoder (VGG-16) into the OVPM's VGG-19 wherever a layer has its shape; returns how many.
-
-    Maps that already know where lids, brows and lips are differ where those move: from random weights the same
-    training takes several times as long to leave zero. The grey filters of the first layer see the mean of R, G, B.
-    """
-    copied = 0
-    for theirs, ours in zip(fcn.stage1.blocks, ovpm.blocks, strict=True):
-        for kind in (nn.Conv2d, nn.BatchNorm2d):
-            pairs = zip(
-                (layer for layer in theirs.modules() if isinstance(layer, kind)),
-                (layer for layer in ours.modules() if isinstance(layer, kind)),
-                strict=False,
-            )
-            for source, target in pairs:
-                state = {name: value.clone() for name, value in source.state_dict().items()}
-                if kind is nn.Conv2d and state["weight"].shape[1] == 1:
-                    state["weight"] = state["weight"].repeat(1, target.in_channels, 1, 1) / target.in_channels
-                if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in target.state_dict().items()}:
-                    target.load_state_dict(state)
-                    copied += 1
-    return copied
 
 
 def _partners(samples: FaceSamples, labelled: np.ndarray[Any, Any]) -> dict[int, tuple[Any, Any]]:

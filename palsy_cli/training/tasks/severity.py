@@ -79,19 +79,22 @@ class SeverityTask:
         return {"loss": palsy_loss(output, grades, points, self.weights.to(points.device))}
 
     def validate(self) -> dict[str, float]:
-        """Per-frame macro F1 and accuracy, and the points' error (percent of the outer-canthal distance)."""
-        found, truth, errors = [], [], []
+        """Macro F1 of frames and of whole episodes, accuracy, the points' error (% of the outer-canthal distance)."""
+        found, errors = [], []
         for start in range(0, len(self.check), 32):
-            faces, points, grades = self._batch(self.check[start : start + 32], None)
+            faces, points, _ = self._batch(self.check[start : start + 32], None)
             output = self.module(beside(self.module, faces))
-            found.append(output.grade_logits.float().argmax(-1).cpu().numpy())
-            truth.append(grades.numpy())
+            found.append(output.grade_logits.float().softmax(-1).cpu().numpy())
             away = (output.landmarks.float().cpu() - points).norm(dim=-1).mean(1)
             errors.append((100 * away / (points[:, 28] - points[:, 19]).norm(dim=-1)).numpy())
-        guess, real = np.concatenate(found), np.concatenate(truth)
+        odds, real = np.concatenate(found), self.grades[self.samples.grade[self.check]]
+        guess = odds.argmax(-1)
+        episodes, first, group = np.unique(self.samples.episode[self.check], return_index=True, return_inverse=True)
+        fused = np.array([int(odds[group == i].mean(0).argmax()) for i in range(len(episodes))])
         return {
             "f1": macro_f1(real, guess, classes=4),
             "accuracy": float((guess == real).mean()),
+            "patient_f1": macro_f1(real[first], fused, classes=4),
             "point_error_percent": float(np.concatenate(errors).mean()),
         }
 
