@@ -17,7 +17,7 @@ import numpy as np
 
 from palsy_cli.errors import DatasetError
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
-from palsy_cli.simulate.muscles import move_points
+from palsy_cli.simulate.muscles import midline_pull, move_points
 from palsy_cli.simulate.palsy import rest_displacement
 from palsy_cli.simulate.person import Person, View, draw_person, neutral_of
 from palsy_cli.simulate.photo import PhotoFace, Pose
@@ -141,7 +141,7 @@ class _PhotoStage:
     def show(self, frame: FramePlan) -> Shot:
         warped = self.face.render(
             frame.drives,
-            offset68=rest_displacement(frame.lesion),
+            offset68=rest_displacement(frame.lesion) + midline_pull(frame.drives),
             pose=Pose(*frame.pose),
         )
         return warped.image, warped.points[self.rig.index68], warped.flow
