@@ -275,7 +275,8 @@ def merge_views(first: Detections, second: Detections, *, min_confidence: float)
         np.concatenate([(one.scores + two.scores) / 2, *(view.scores * ONE_VIEW_SHARE for view in rest)]),
     )
     merged = merged.take(better >= min_confidence)
-    return merged.take(np.argsort(-merged.scores, kind="stable"))
+    # Equal scores are ordered by height in the picture, which a mirror does not change.
+    return merged.take(np.lexsort((merged.boxes[:, 3], merged.boxes[:, 1], -merged.scores)))
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
