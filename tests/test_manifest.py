@@ -12,7 +12,7 @@ def test_run_info_names_what_made_the_result() -> None:
     info = run_info(settings, device="cpu", seconds={"video": 0.123456})
     assert (info.version, info.device, info.seed, info.profile) == (palsy_cli.__version__, "cpu", 3, "clinical")
     assert info.settings_sha256 == settings.fingerprint() != Settings().fingerprint()
-    assert info.settings["seed"] == 3 and info.settings["keyframes"]["threshold"] == 3.0
+    assert info.settings["seed"] == 3 and info.settings["keyframes"]["threshold"] == settings.keyframes.threshold
     assert info.seconds == {"video": 0.123}
 
 
