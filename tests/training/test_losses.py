@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from palsy_cli.training.losses import soft_cross_entropy
-from palsy_cli.training.metrics import macro_f1
 from palsy_cli.training.prefetch import prefetch
 
 
@@ -41,14 +39,6 @@ def test_between_two_classes_both_count(value: float) -> None:
 def test_values_outside_the_scale_are_its_ends() -> None:
     inside, outside = (soft_cross_entropy(logits(), torch.full((4, 3), v), low=-5) for v in (5.0, 9.0))
     assert torch.isclose(inside, outside) and bool(torch.isfinite(outside))
-
-
-def test_macro_f1() -> None:
-    truth = np.array([0, 0, 0, 0, 1, 1])
-    assert macro_f1(truth, truth, classes=4) == 1.0
-    # Class 0: 2*3/(4+4); class 1: 2*1/(2+2). Classes that never occur do not count.
-    assert macro_f1(truth, np.array([0, 0, 0, 1, 1, 0]), classes=4) == pytest.approx((0.75 + 0.5) / 2)
-    assert np.isnan(macro_f1(np.array([], int), np.array([], int), classes=4))
 
 
 def test_batches_come_in_order_and_errors_with_them() -> None:

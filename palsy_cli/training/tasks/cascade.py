@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from palsy_cli.evaluation.metrics import confusion, macro_f1, within_one
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.hb_cascade import GRADES, REGION_CLASSES, HBCascade, SegmentationEncoder, fuse_log_softmax
 from palsy_cli.records import FloatArray
@@ -17,7 +18,6 @@ from palsy_cli.stages import alignment
 from palsy_cli.stages.grading import encoder_alignment, encoder_tensor
 from palsy_cli.stages.regions import region_masks
 from palsy_cli.training.augment import jitter_light, jitter_matrix
-from palsy_cli.training.metrics import macro_f1
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
 
@@ -85,17 +85,14 @@ class SegmentationTask:
 
     def validate(self) -> dict[str, float]:
         """Mean IoU over the classes and pixel accuracy on held-out people."""
-        confusion = np.zeros((REGION_CLASSES, REGION_CLASSES), np.int64)
+        counts = np.zeros((REGION_CLASSES, REGION_CLASSES), np.int64)
         for start in range(0, len(self.check), 16):
             x, points = self.crops.cut(self.check[start : start + 16], None)
             guess = self.module(beside(self.module, x))[0].argmax(1).cpu().numpy().ravel()
-            truth = self._masks(points).numpy().ravel()
-            confusion += np.bincount(truth * REGION_CLASSES + guess, minlength=REGION_CLASSES**2).reshape(
-                REGION_CLASSES, REGION_CLASSES
-            )
-        hits = np.diag(confusion)
-        iou = hits / np.maximum(confusion.sum(0) + confusion.sum(1) - hits, 1)
-        return {"miou": float(iou.mean()), "pixel_accuracy": float(hits.sum() / confusion.sum())}
+            counts += confusion(self._masks(points).numpy().ravel(), guess, classes=REGION_CLASSES)
+        hits = np.diag(counts)
+        iou = hits / np.maximum(counts.sum(0) + counts.sum(1) - hits, 1)
+        return {"miou": float(iou.mean()), "pixel_accuracy": float(hits.sum() / counts.sum())}
 
     def better(self, new: float, old: float) -> bool:
         """Larger is better."""
@@ -135,7 +132,7 @@ class GraderTask:
         return {
             "f1": macro_f1(real, guess, classes=GRADES),
             "accuracy": float((guess == real).mean()),
-            "within_one": float((np.abs(guess - real) <= 1).mean()),
+            "within_one": within_one(real, guess),
             "patient_f1": macro_f1(real[first], fused, classes=GRADES),
         }
 

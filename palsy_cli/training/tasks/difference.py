@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from palsy_cli.evaluation.metrics import pearson
 from palsy_cli.networks.dem import DVPM, OVPM, difference, expected_difference, expected_intensity, tap_std
 from palsy_cli.networks.device import beside
 from palsy_cli.records import CORE_AUS, ByteImage, FloatArray
@@ -154,12 +155,12 @@ class DifferenceTask:
             truth.append(y_now.numpy())
         y = np.concatenate(truth)
         found, single = np.concatenate(with_rest).clip(0, 5), np.concatenate(alone)
-        own = _pcc(found, y)
+        own = pearson(found, y)
         names = [f"au{au}" for au in CORE_AUS] + [f"au{au}" for au in (43, 18)]
         return {
             "pcc": float(np.nanmean(own)),
             "mae": float(np.abs(found - y).mean()),
-            "pcc_alone": float(np.nanmean(_pcc(single, y))),
+            "pcc_alone": float(np.nanmean(pearson(single, y))),
             **{name: float(value) for name, value in zip(names, own, strict=False)},
         }
 
@@ -193,10 +194,3 @@ def _split(faces: np.ndarray[Any, Any], scale: float, *, mirror_x: bool = False)
 
 def _intensity_loss(found: Tensor, logits: Tensor, wanted: Tensor, *, low: int) -> Tensor:
     return _SQUARED * functional.mse_loss(found, wanted) + _CLASSES * soft_cross_entropy(logits, wanted, low=low)
-
-
-def _pcc(found: FloatArray, truth: FloatArray) -> FloatArray:
-    """(A,) Pearson correlation of each channel; NaN where one side is constant."""
-    a, b = found - found.mean(0), truth - truth.mean(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0)))

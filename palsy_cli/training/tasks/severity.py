@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from palsy_cli.evaluation.metrics import macro_f1
 from palsy_cli.networks.algrnet import ALGRNet, occurrence_weights, palsy_loss
 from palsy_cli.networks.algrnet_regions import to_49
 from palsy_cli.networks.device import beside
@@ -17,7 +18,6 @@ from palsy_cli.simulate.scores import severity_of_grade
 from palsy_cli.stages import alignment
 from palsy_cli.stages.grading import algr_alignment
 from palsy_cli.training.augment import jitter_light, jitter_matrix
-from palsy_cli.training.metrics import macro_f1
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
 
