@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from factories import neutral_points
 
+from palsy_cli.datasets.people import is_held_out
 from palsy_cli.records import FloatArray
 from palsy_cli.simulate.photo import INNER_LIPS_468
 from palsy_cli.simulate.rig import BLENDSHAPES
-from palsy_cli.training.people import is_held_out
 
 #: Name, smile score, frontal, held out. The first three are resting faces.
 PHOTOS = (

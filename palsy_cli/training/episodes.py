@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from palsy_cli.datasets.people import Photo, is_held_out_drawing
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
 from palsy_cli.simulate.palsy import (
@@ -24,7 +25,6 @@ from palsy_cli.simulate.palsy import (
     house_brackmann_preset,
     synkinetic_preset,
 )
-from palsy_cli.training.people import Photo, is_held_out_drawing
 
 Kind = Literal["still", "free", "lesion"]
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from palsy_cli.console import ProgressCallback
+from palsy_cli.datasets.people import is_held_out_drawing, read_photos, read_rig, require_data
 from palsy_cli.errors import UsageError
 from palsy_cli.networks.algrnet import ALGRNet
 from palsy_cli.networks.dem import DVPM, OVPM
@@ -26,7 +27,6 @@ from palsy_cli.networks.weights import describe, find_models_dir, list_models, l
 from palsy_cli.training.cards import write_card
 from palsy_cli.training.checkpoints import RunFolder
 from palsy_cli.training.loop import Task, fit
-from palsy_cli.training.people import is_held_out_drawing, read_photos, read_rig, require_data
 from palsy_cli.training.recipes import Recipe, get_recipe
 from palsy_cli.training.samples import DRAWN_PEOPLE, FaceSamples, make_samples
 from palsy_cli.training.scenes import Portrait, drawn_portraits, make_portrait, read_backgrounds

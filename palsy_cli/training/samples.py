@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from palsy_cli.datasets.people import Photo, read_photos, read_rig
 from palsy_cli.errors import DatasetError
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
 from palsy_cli.simulate.muscles import midline_pull, move_points
@@ -25,7 +26,6 @@ from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, interpolate_field, outline_points, sample_cells
 from palsy_cli.stages import alignment
 from palsy_cli.training.episodes import EpisodePlan, FramePlan, plan_episodes
-from palsy_cli.training.people import Photo, read_photos, read_rig
 
 CACHE_SIDE = 288
 CACHE_MARGIN = 1.4

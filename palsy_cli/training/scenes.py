@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from palsy_cli.datasets.people import read_picture
 from palsy_cli.points import MIRROR_5
 from palsy_cli.records import SIDES, ByteImage, FloatArray
 from palsy_cli.simulate.person import Person, View, draw_person
 from palsy_cli.stages.alignment import five_points, transform_points
 from palsy_cli.training.augment import recompress
 from palsy_cli.training.episodes import TASKS
-from palsy_cli.training.people import read_picture
 
 #: Pictures larger than this are reduced when they are loaded: no scene shows a face larger than its side.
 _LOAD_SIDE = 320

@@ -1,19 +1,13 @@
-"""What the tests of training share: a data folder in miniature and its simulated faces, made once."""
+"""What the tests of training share: simulated faces of miniature people, made once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from miniature import DRAWN, write_data
+from miniature import DRAWN
 
 from palsy_cli.training.samples import FaceSamples, make_samples
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole data folder."""
-    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from palsy_cli.datasets.people import Photo
 from palsy_cli.records import ALL_AUS
 from palsy_cli.simulate.palsy import au_labels
 from palsy_cli.training.episodes import RESTS_PER_EPISODE, EpisodePlan, plan_episodes
-from palsy_cli.training.people import Photo
 
 
 def photos(count: int, *, calm: bool = True) -> list[Photo]:

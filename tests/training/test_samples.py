@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from miniature import DRAWN, PHOTOS
 
+from palsy_cli.datasets.people import read_photos, read_rig
 from palsy_cli.errors import DatasetError
 from palsy_cli.stages import alignment
 from palsy_cli.training.episodes import plan_episodes
-from palsy_cli.training.people import read_photos, read_rig
 from palsy_cli.training.samples import (
     CACHE_SIDE,
     FaceSamples,

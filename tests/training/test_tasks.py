@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from palsy_cli.datasets.people import read_photos, read_rig
 from palsy_cli.networks.algrnet_regions import to_49
 from palsy_cli.networks.registry import build_network
 from palsy_cli.stages import alignment
 from palsy_cli.training.loop import Task
-from palsy_cli.training.people import read_photos, read_rig
 from palsy_cli.training.samples import FaceSamples
 from palsy_cli.training.scenes import make_portrait, read_backgrounds
 from palsy_cli.training.tasks import detector

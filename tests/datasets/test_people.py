@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palsy_cli.errors import DatasetError
-from palsy_cli.training.people import (
+from palsy_cli.datasets.people import (
     HELD_OUT_BELOW,
     is_held_out,
     is_held_out_drawing,
@@ -17,6 +16,7 @@ from palsy_cli.training.people import (
     read_picture,
     require_data,
 )
+from palsy_cli.errors import DatasetError
 
 
 def test_photos_and_what_they_are_fit_for(data: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pictures and labels that others made, as they lie on disk."""
