@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import palsy_cli
 from palsy_cli import console
-from palsy_cli.cli import aus, grade, info, keyframes, landmarks, models, simulate, symptoms, train
+from palsy_cli.cli import aus, evaluate, grade, info, keyframes, landmarks, models, simulate, symptoms, train
 from palsy_cli.cli.assess import assess
 from palsy_cli.errors import PalsyError
 
@@ -89,6 +89,7 @@ app.command("grade")(grade.grade)
 app.command("symptoms")(symptoms.symptoms)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.command("info")(info.info)
 

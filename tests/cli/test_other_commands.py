@@ -1,4 +1,4 @@
-"""simulate, train, models and info."""
+"""simulate, train, evaluate, models and info."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typer.testing import Result
 
 from palsy_cli.cli import options
 from palsy_cli.config import Execution, Settings
+from palsy_cli.evaluation.figures import Figure
+from palsy_cli.evaluation.run import Evaluation
 from palsy_cli.networks.registry import NETWORKS, SIZES, build_network
 from palsy_cli.networks.weights import describe, save_network, update_manifest
 
@@ -66,6 +68,28 @@ def test_train(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_train_without_data_says_how_to_name_it(palsy: Run) -> None:
     done = palsy("train", "ovpm")
+    assert done.exit_code == 3 and "PALSY_DATA" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_evaluate(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = Evaluation((Figure("severity", "mean F1", 0.5, target=">= 0.85"),), {"patients": 3})
+    calls = stand_in(monkeypatch, "palsy_cli.evaluation.run", "evaluate_simulated", found)
+    args = "evaluate simulated --photos sets --patients 3 --seed 5 --device cpu --videos clips"
+    done = palsy(*args.split())
+    assert done.exit_code == 0 and "| severity | mean F1 | 0.5 |  | >= 0.85 | no |" in done.stdout
+    assert callable(calls[0].pop("on_progress"))
+    assert calls[0] == {
+        "first": Path("sets"), "patients": 3, "videos": Path("clips"), "seed": 5, "settings": Settings(),
+        "execution": Execution(device="cpu"),
+    }  # fmt: skip
+    out = tmp_path / "figures"
+    assert palsy("evaluate", "simulated", "--photos", "sets", "-o", out).stdout == f"{out / 'simulated.md'}\n"
+    assert sorted(path.name for path in out.iterdir()) == ["simulated.csv", "simulated.json", "simulated.md"]
+    assert (out / "simulated.md").read_text() in done.stdout
+
+
+def test_evaluate_without_photos_says_how_to_name_them(palsy: Run) -> None:
+    done = palsy("evaluate", "simulated")
     assert done.exit_code == 3 and "PALSY_DATA" in done.stderr and done.stderr.count("\n") == 1
 
 

@@ -1,0 +1,186 @@
+"""Simulated patients of known truth, made from photos of people that no network was trained on, and assessed.
+
+Each patient performs the clinical protocol in a short video; the video goes the whole way of ``palsy assess``. What
+is kept of each is a ``Case``: numbers only, no pictures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palsy_cli import pipeline
+from palsy_cli.config import Execution, Settings
+from palsy_cli.records import ByteImage, FloatArray, Side, WeakSide
+from palsy_cli.simulate.clips import Truth, simulate_clip
+from palsy_cli.simulate.palsy import (
+    SYNKINESIS_GAINS,
+    SYNKINESIS_PAIRS,
+    Lesion,
+    house_brackmann_preset,
+    uniform_lesion,
+)
+from palsy_cli.simulate.photo_renderer import PhotoRenderer
+from palsy_cli.simulate.scores import severity_of_grade
+from palsy_cli.simulate.script import write_script
+from palsy_cli.stages.symptoms import CLINICAL_REGIONS
+
+#: Frames per second and tempo of the videos: the protocol in eleven seconds, fifteen pictures a second.
+FPS, TEMPO = 15.0, 2.0
+#: A third of the patients of grades II to IV are late ones with so many synkinetic pairs.
+_SYNKINETIC_PAIRS = 4
+#: Weaknesses of the dose response.
+DOSES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A person: (H, W, 3) RGB uint8 and the 68 points (68, 2) in its pixels."""
+
+    name: str
+    image: ByteImage
+    points: FloatArray
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Who, with which palsy; ``seed`` draws efforts, healthy asymmetry and sway."""
+
+    person: int
+    lesion: Lesion
+    seed: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient as known and as assessed.
+
+    Attributes:
+        person: number of the face.
+        lesion: the truth.
+        grade: true House-Brackmann grade, 1..6.
+        points_error: (F,) mean error of the 68 points in each used frame, percent of the outer-canthal distance.
+        corner_error: (F,) the same of the corners of eyes and mouth alone.
+        true_left, true_right: (K, 14) intensities 0..5 in the keyframes.
+        left, right: (K, 14) as found.
+        weak_sides: region -> side as found; the whole face is ``face``.
+        severity, house_brackmann: probabilities (4,) and (6,), ``None`` when withheld.
+        pairs: (response, trigger) flagged as synkinetic, per side.
+        tested_synkinesis: whether any pair had enough keyframes.
+        asymmetry: sum of |delta AM| over all units.
+    """
+
+    person: int
+    lesion: Lesion
+    grade: int
+    points_error: FloatArray
+    corner_error: FloatArray
+    true_left: FloatArray
+    true_right: FloatArray
+    left: FloatArray
+    right: FloatArray
+    weak_sides: dict[str, WeakSide | None]
+    severity: tuple[float, ...] | None
+    house_brackmann: tuple[float, ...] | None
+    pairs: frozenset[tuple[Side, int, int]]
+    tested_synkinesis: bool
+    asymmetry: float
+
+    @property
+    def true_severity(self) -> int:
+        """0..3."""
+        return severity_of_grade(self.grade)
+
+    def true_weak_side(self, region: str) -> WeakSide:
+        """The side that the lesion weakens in a region, or in the whole face."""
+        units = CLINICAL_REGIONS.get(region) or tuple(au for aus in CLINICAL_REGIONS.values() for au in aus)
+        if self.lesion.side == "none":
+            return "none"
+        return self.lesion.side if any(self.lesion.of_au(au, self.lesion.side) > 0 for au in units) else "none"
+
+
+def plan_patients(people: int, count: int, *, seed: int = 0) -> list[Patient]:
+    """Grades I to VI dealt evenly, sides by turns, every third patient of grades II to IV synkinetic.
+
+    Args:
+        people: number of faces; each is used about ``count / people`` times.
+        count: number of patients.
+        seed: of the palsies' variation.
+    """
+    rng = np.random.default_rng(seed)
+    patients = []
+    for number in range(count):
+        grade, side = number % 6 + 1, ("left", "right")[number // 6 % 2]
+        lesion = house_brackmann_preset(grade, side, rng=rng)  # type: ignore[arg-type]
+        if grade in (2, 3, 4) and number // 6 % 3 == 2:
+            lesion = _synkinetic(lesion, rng)
+        patients.append(Patient(number % people, lesion, seed=int(rng.integers(2**31))))
+    return patients
+
+
+def _synkinetic(lesion: Lesion, rng: np.random.Generator) -> Lesion:
+    """The same weakness with severe misfiring in a few pairs, each response and trigger once."""
+    chosen: dict[tuple[int, int], float] = {}
+    for i in rng.permutation(len(SYNKINESIS_PAIRS)):
+        pair = SYNKINESIS_PAIRS[int(i)]
+        if len(chosen) < _SYNKINETIC_PAIRS and all(pair[0] != response for response, _ in chosen):
+            chosen[pair] = SYNKINESIS_GAINS["severe"]
+    return dataclasses.replace(lesion, synkinesis=chosen, chronic=True)
+
+
+def plan_doses(people: Sequence[int], *, seed: int = 0) -> list[Patient]:
+    """Each of these people at every weakness of ``DOSES``, all else alike."""
+    sides: tuple[Side, ...] = ("left", "right")
+    return [
+        Patient(person, uniform_lesion(dose, sides[i % 2]) if dose else Lesion(), seed=seed + i)
+        for i, person in enumerate(people)
+        for dose in DOSES
+    ]
+
+
+def examine(patient: Patient, face: Face, folder: Path, *, settings: Settings, execution: Execution) -> Case:
+    """Film one patient into ``folder`` and assess the film.
+
+    Raises:
+        NoFaceError: the product does not find the face.
+        ModelError: weights are missing.
+    """
+    renderer = PhotoRenderer.of(face.image, face.points, seed=patient.seed)
+    script = write_script(tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
+    video = folder / "patient.mp4"
+    truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
+    return to_case(patient, truth, pipeline.assess(video, settings=settings, execution=execution))
+
+
+def to_case(patient: Patient, truth: Truth, result: Any) -> Case:
+    """What is kept of an ``Assessment`` beside its truth."""
+    found = result.landmarks.points
+    used = np.isfinite(found).all((1, 2))
+    away = np.linalg.norm(found[used] - truth.points[used], axis=-1)
+    unit = np.linalg.norm(truth.points[used, 45] - truth.points[used, 36], axis=-1)[:, None]
+    percent = 100 * away / unit
+    rows = result.keyframes.frames
+    symptoms, grades = result.symptoms, result.grades
+    deltas = [abs(each.delta_am) for each in symptoms.action_units if each.delta_am is not None]
+    return Case(
+        person=patient.person,
+        lesion=patient.lesion,
+        grade=truth.house_brackmann,
+        points_error=percent.mean(1),
+        corner_error=percent[:, [36, 39, 42, 45, 48, 54]].mean(1),
+        true_left=truth.left[rows],
+        true_right=truth.right[rows],
+        left=result.action_units.left,
+        right=result.action_units.right,
+        weak_sides={region.region: region.weak_side for region in symptoms.regions} | {"face": symptoms.weak_side},
+        severity=grades.severity,
+        house_brackmann=grades.house_brackmann,
+        pairs=frozenset((pair.side, pair.response_au, pair.trigger_au) for pair in symptoms.pairs),
+        tested_synkinesis=symptoms.synkinesis_present is not None,
+        asymmetry=float(sum(deltas)),
+    )

@@ -1,0 +1,81 @@
+"""Detection and points on photos of people that no network was trained on, against the photos' own points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from palsy_cli.config import Execution, Settings
+from palsy_cli.evaluation.figures import Figure, measure
+from palsy_cli.evaluation.patients import Face
+from palsy_cli.networks.device import choose_device
+from palsy_cli.networks.weights import ModelSet, find_models_dir
+from palsy_cli.records import FloatArray
+from palsy_cli.stages import alignment
+from palsy_cli.stages.detection import Detections, OwnDetector
+from palsy_cli.stages.landmarks import locate
+
+#: A detection is the photo's face when its eyes' middle lies within this part of the eye distance of the true one.
+_SAME_FACE = 0.5
+
+
+def photo_figures(
+    faces: Sequence[Face],
+    *,
+    settings: Settings,
+    execution: Execution,
+    on_face: Callable[[int], None] | None = None,
+) -> list[Figure]:
+    """Recall and five-point error of the detector, error of the 68 points, each photo on its own.
+
+    Five points: percent of the distance between the eyes; 68 points: percent of the outer-canthal distance.
+
+    Raises:
+        ModelError: weights are missing.
+    """
+    models = ModelSet(find_models_dir(execution.models_dir)[0], device=choose_device(execution.device))
+    network: Any = models.get("retinaface").module
+    fcn: Any = models.get("landmark_fcn").module
+    detector = OwnDetector(network, settings.face, device=models.device)
+    found, five, points = [], [], []
+    for number, face in enumerate(faces):
+        own = _own_face(detector.detect([face.image])[0], face)
+        found.append(own is not None)
+        five.append(np.nan if own is None else _percent(own, alignment.five_points(face.points), (0, 1)))
+        if own is None:
+            points.append(np.nan)
+        else:
+            located, _ = locate([face.image], own[None], fcn, settings.landmarks)
+            points.append(_percent(located[0], face.points, (36, 45)))
+        if on_face is not None:
+            on_face(number + 1)
+    recall, five_error, error = (np.array(values, float) for values in (found, five, points))
+    people = np.arange(len(faces))
+    return [
+        measure("detection", "recall, photos", lambda r: float(recall[r].mean()), people, target=">= 0.99"),
+        measure("detection", "five-point error %, photos", lambda r: _mean(five_error[r]), people, target="<= 4"),
+        measure("landmarks", "mean error %, healthy photos", lambda r: _mean(error[r]), people, target="<= 3.5"),
+    ]
+
+
+def _own_face(found: Detections, face: Face) -> FloatArray | None:
+    """The five points of the detection that is this photo's face."""
+    true = alignment.five_points(face.points)
+    unit = float(np.hypot(*(true[1] - true[0])))
+    for points in found.points:
+        if np.hypot(*(points[:2].mean(0) - true[:2].mean(0))) <= _SAME_FACE * unit:
+            return np.asarray(points)
+    return None
+
+
+def _percent(found: FloatArray, true: FloatArray, ends: tuple[int, int]) -> float:
+    """Mean distance in percent of the distance between two of the true points."""
+    unit = np.linalg.norm(true[ends[1]] - true[ends[0]])
+    return float(100 * np.linalg.norm(found - true, axis=-1).mean() / unit)
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,145 @@
+"""``palsy evaluate simulated``: what the shipped weights are worth on people they have never seen."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import palsy_cli
+from palsy_cli.config import Execution, Settings
+from palsy_cli.console import ProgressCallback
+from palsy_cli.datasets.people import Photo, read_photos, read_rig
+from palsy_cli.errors import DatasetError, NoFaceError, UsageError
+from palsy_cli.evaluation.figures import (
+    Figure,
+    au_figures,
+    dose_figures,
+    grade_figures,
+    landmark_figures,
+    side_figures,
+    synkinesis_figures,
+)
+from palsy_cli.evaluation.patients import DOSES, Case, Face, Patient, examine, plan_doses, plan_patients
+from palsy_cli.evaluation.photos import photo_figures
+from palsy_cli.evaluation.recordings import recording_figures, try_recordings
+from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
+from palsy_cli.files import atomic_write
+from palsy_cli.networks.manifest_file import read_manifest
+from palsy_cli.networks.weights import find_models_dir
+
+#: Photos that the detector is measured on, at most.
+_MOST_PHOTOS = 200
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, on what, in how many seconds."""
+
+    figures: tuple[Figure, ...]
+    about: dict[str, object]
+
+    def markdown(self) -> str:
+        """The table, and what it rests on, as a page."""
+        lines = [f"{key}: {value}" for key, value in self.about.items()]
+        return to_markdown(self.figures, title="Simulated patients, people never trained on", about=lines)
+
+    def write(self, out: Path) -> None:
+        """``simulated.md``, ``simulated.csv``, ``simulated.json``."""
+        atomic_write(out / "simulated.md", self.markdown(), private=False)
+        atomic_write(out / "simulated.csv", to_csv(self.figures), private=False)
+        atomic_write(out / "simulated.json", to_json(self.figures, about=self.about), private=False)
+
+
+def evaluate_simulated(
+    data: Path,
+    *,
+    patients: int = 36,
+    dose_people: int = 2,
+    videos: Path | None = None,
+    settings: Settings | None = None,
+    execution: Execution | None = None,
+    seed: int = 0,
+    on_progress: ProgressCallback | None = None,
+) -> Evaluation:
+    """Measure every network and the whole on held-out people.
+
+    Args:
+        data: the training data's folder (photos/ and rig/); only people held out of training are used.
+        patients: simulated patients, each assessed from a video.
+        dose_people: people shown at five weaknesses each.
+        videos: recordings of healthy people, one half of which is held back; left out when ``None``.
+        settings: as for ``assess``.
+        execution: device and models.
+        seed: of the patients.
+        on_progress: told stage, done, in all.
+
+    Raises:
+        DatasetError: the folder is incomplete or holds nobody who was held out.
+        UsageError: fewer than one patient.
+        ModelError: weights are missing.
+    """
+    if patients < 1:
+        raise UsageError(f"{patients} patients: at least one is needed")
+    settings, execution = settings or Settings(), execution or Execution()
+    tell = on_progress or (lambda stage, done, total: None)
+    started = time.perf_counter()
+    everybody = read_faces(data)
+    calm = [face for face, photo in everybody if photo.calm]
+    if not calm:
+        raise DatasetError(f"{data}: no resting frontal face among the people held out of training")
+    faces = [face for face, _ in everybody[:_MOST_PHOTOS]]
+    figures = photo_figures(
+        faces, settings=settings, execution=execution, on_face=lambda done: tell("photos", done, len(faces))
+    )
+    planned = plan_patients(len(calm), patients, seed=seed)
+    cases = examine_all(planned, calm, settings, execution, on_progress=tell)
+    figures += landmark_figures(cases) + au_figures(cases) + side_figures(cases) + grade_figures(cases)
+    figures += synkinesis_figures(cases)
+    doses = plan_doses(range(min(dose_people, len(calm))), seed=seed)
+    figures += dose_figures(examine_all(doses, calm, settings, execution, on_progress=tell, stage="doses"))
+    if videos is not None:
+        trials = try_recordings(
+            videos, settings=settings, execution=execution, on_trial=lambda done, all_: tell("recordings", done, all_)
+        )
+        figures += recording_figures(trials)
+    directory = find_models_dir(execution.models_dir)[0]
+    about: dict[str, object] = {
+        "version": palsy_cli.__version__,
+        "photos": len(faces),
+        "patients": f"{len(cases)} of {patients} could be assessed, {len({case.person for case in cases})} people",
+        "dose response": f"{min(dose_people, len(calm))} people at {len(DOSES)} weaknesses",
+        "settings": settings.fingerprint(),
+        "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(directory)},
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    return Evaluation(tuple(figures), about)
+
+
+def read_faces(data: Path) -> list[tuple[Face, Photo]]:
+    """The people of a data folder that no network was trained on, with the 68 of their photos' points."""
+    held_out = [photo for photo in read_photos(data) if photo.held_out]
+    index68 = read_rig(data).index68
+    return [(Face(photo.path.name, photo.read(), photo.points[index68]), photo) for photo in held_out]
+
+
+def examine_all(
+    patients: Sequence[Patient],
+    faces: Sequence[Face],
+    settings: Settings,
+    execution: Execution,
+    *,
+    on_progress: ProgressCallback,
+    stage: str = "patients",
+) -> list[Case]:
+    """Every patient whose face is found; the others are missing from the list."""
+    cases = []
+    for number, patient in enumerate(patients):
+        with tempfile.TemporaryDirectory() as place, contextlib.suppress(NoFaceError):
+            case = examine(patient, faces[patient.person], Path(place), settings=settings, execution=execution)
+            cases.append(case)
+        on_progress(stage, number + 1, len(patients))
+    return cases
