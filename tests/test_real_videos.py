@@ -54,4 +54,4 @@ def test_the_points_follow_the_smile(smiling: Assessment) -> None:
     points = smiling.landmarks.points
     unit = np.hypot(*(points[:, 45] - points[:, 36]).T)
     width = np.hypot(*(points[:, 54] - points[:, 48]).T) / unit
-    assert np.median(width[SMILE_FROM:SMILE_UNTIL]) > 1.05 * np.median(width[:REST_UNTIL])
+    assert np.median(width[SMILE_FROM:SMILE_UNTIL]) > 1.15 * np.median(width[:REST_UNTIL])
