@@ -33,7 +33,7 @@ from palsy_cli.stages.face import require_face, track_patient
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.keyframes import select_keyframes
-from palsy_cli.stages.landmarks import fit_landmarks
+from palsy_cli.stages.landmarks import fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
 
@@ -228,6 +228,8 @@ class _Run:
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("landmarks", len(track.times_s)),
             )
+        track = without_points(track, landmarks)
+        require_face(track, path)
         return clip, track, landmarks
 
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:

@@ -28,7 +28,7 @@ ALL_AUS: tuple[int, ...] = CORE_AUS + EXTRA_AUS
 SEVERITY_LABELS: tuple[str, ...] = ("normal", "low", "medium", "high")
 
 #: Reason codes for a frame that is not used; the empty string means that it is.
-FRAME_REASONS: tuple[str, ...] = ("no_face", "too_small", "turned_away", "blurred", "cut_off")
+FRAME_REASONS: tuple[str, ...] = ("no_face", "too_small", "turned_away", "blurred", "cut_off", "no_landmarks")
 
 
 def require_shape(name: str, array: np.ndarray[Any, Any], expected: tuple[int | None, ...]) -> None:

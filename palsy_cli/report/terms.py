@@ -65,7 +65,7 @@ REASON_WORDS: dict[str, str] = {
     "turned_away": "face turned away",
     "blurred": "blurred",
     "cut_off": "face cut off by the edge of the picture",
-    "no_landmarks": "no landmarks found",
+    "no_landmarks": "parts of the face not found",
 }
 
 ROMAN: tuple[str, ...] = ("I", "II", "III", "IV", "V", "VI")

@@ -167,7 +167,7 @@ def find_points(clip: Clip, settings: Settings, execution: Execution) -> FloatAr
     from palsy_cli.networks.weights import ModelSet, find_models_dir
     from palsy_cli.stages.detection import Detector, OwnDetector, RetinaFacePackage
     from palsy_cli.stages.face import require_face, track_patient
-    from palsy_cli.stages.landmarks import fit_landmarks
+    from palsy_cli.stages.landmarks import fit_landmarks, without_points
 
     directory, _ = find_models_dir(execution.models_dir)
     models = ModelSet(directory, device=choose_device(execution.device))
@@ -180,7 +180,9 @@ def find_points(clip: Clip, settings: Settings, execution: Execution) -> FloatAr
     track = track_patient(clip, detector, settings.face, batch_size=execution.batch_size)
     require_face(track, clip.path)
     fcn: Any = models.get("landmark_fcn").module
-    found = fit_landmarks(clip, track, fcn, settings.landmarks, batch_size=execution.batch_size).points
+    landmarks = fit_landmarks(clip, track, fcn, settings.landmarks, batch_size=execution.batch_size)
+    require_face(without_points(track, landmarks), clip.path)
+    found = landmarks.points
     return steady_points(found, track.times_s) if clip.kind == "video" else found
 
 

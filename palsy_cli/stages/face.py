@@ -55,6 +55,7 @@ _ADVICE = {
     "cut_off": "the face leaves the picture; keep all of it in view",
     "turned_away": "the face is turned away; film it from the front",
     "blurred": "the face is blurred; use more light and a steady camera",
+    "no_landmarks": "the parts of the face cannot be told apart; film it from the front, uncovered",
 }
 
 

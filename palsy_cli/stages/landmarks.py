@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ def fit_landmarks(
         on_frame: told the number of frames done.
 
     Returns:
-        Points (N, 68, 2) in pixels of the upright, unmirrored video, NaN where skipped; confidence (N,) is the mean
-        heat-map peak times the detection's confidence.
+        Points (N, 68, 2) in pixels of the upright, unmirrored video, NaN where skipped or where the heat maps stay
+        below ``min_peak``; confidence (N,) is the mean heat-map peak times the detection's confidence, 0 there.
     """
     count = len(track.times_s)
     points = np.full((count, 68, 2), np.nan)
@@ -66,8 +67,11 @@ def fit_landmarks(
         if waiting:
             rows = [frame.index for frame in waiting]
             images = [frame.image for frame in waiting]
-            points[rows], sure = locate(images, track.points[rows], network, settings)
-            confidence[rows] = sure.mean(1) * track.confidence[rows]
+            found, sure = locate(images, track.points[rows], network, settings)
+            peak = sure.mean(1)
+            found[peak < settings.min_peak] = np.nan
+            points[rows] = found
+            confidence[rows] = np.where(peak < settings.min_peak, 0.0, peak * track.confidence[rows])
             waiting.clear()
 
     for frame in iter_frames(clip):
@@ -81,6 +85,13 @@ def fit_landmarks(
             on_frame(frame.index + 1)
     flush()
     return Landmarks(points, confidence)
+
+
+def without_points(track: FaceTrack, landmarks: Landmarks) -> FaceTrack:
+    """The track with ``no_landmarks`` for frames whose face has no measurable points."""
+    missing = track.usable & ~np.isfinite(landmarks.points).all((1, 2))
+    reasons = ("no_landmarks" if gone else reason for gone, reason in zip(missing, track.reasons, strict=True))
+    return dataclasses.replace(track, reasons=tuple(reasons))
 
 
 def locate(

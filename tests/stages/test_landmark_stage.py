@@ -16,7 +16,7 @@ from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ByteImage, Clip, FaceTrack
 from palsy_cli.stages import alignment
-from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, locate, standardise
+from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, locate, standardise, without_points
 from palsy_cli.stages.video import read_clip
 
 SIZE = 160
@@ -152,3 +152,17 @@ def test_frames_beyond_the_track_are_left_alone(tmp_path: Path) -> None:
     clip = clip_with_spot(tmp_path / "clip", np.full((3, 2), 80.0))
     found = fit_landmarks(clip, track_of(2, ("", "")), Brightest(), LandmarkSettings())  # type: ignore[arg-type]
     assert found.points.shape == (2, 68, 2) and np.isfinite(found.points).all()
+
+
+@pytest.mark.parametrize(("peak", "seen"), [(1.0, True), (0.5, False)])
+def test_faint_heat_maps_are_no_face(tmp_path: Path, peak: float, seen: bool) -> None:
+    """What the detector took for a face and the point network does not is left out, with its reason."""
+    clip = clip_with_spot(tmp_path / "clip", np.full((2, 2), 80.0))
+    network = Brightest()
+    network.register_forward_hook(lambda _, __, maps: tuple(peak * each / each.amax() for each in maps))
+    track = track_of(2, ("", "blurred"))
+    found = fit_landmarks(clip, track, network, LandmarkSettings(passes=1))  # type: ignore[arg-type]
+    assert bool(np.isfinite(found.points[0]).all()) == seen and (found.confidence[0] > 0) == seen
+    assert without_points(track, found).reasons == ("" if seen else "no_landmarks", "blurred")
+    literal = fit_landmarks(clip, track, network, LandmarkSettings(passes=1, min_peak=0.0))  # type: ignore[arg-type]
+    assert np.isfinite(literal.points[0]).all()
