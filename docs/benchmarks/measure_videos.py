@@ -45,10 +45,15 @@ def main(teacher: Path, sheets: Path, data: Path) -> None:
             continue
         seconds = time.perf_counter() - started
         errors = compare(landmarks.points, np.load(teacher / f"{path.stem}.npz")["points"])
-        parts = " | ".join(f"{np.median(errors[:, part]):.1f}" for part in PARTS.values())
+        parts = " | ".join(median(errors[:, part]) for part in PARTS.values())
         used = int(track.usable.sum())
-        say(f"| {path.name} | 0 | {len(track.times_s)} | {used} | {np.median(errors):.1f} | {parts} | {seconds:.0f} |")
+        say(f"| {path.name} | 0 | {len(track.times_s)} | {used} | {median(errors)} | {parts} | {seconds:.0f} |")
         cv2.imwrite(str(sheets / f"{path.stem}.png"), draw_sheet(clip, landmarks.points))
+
+
+def median(errors: FloatArray) -> str:
+    """The median as text; nothing where the teacher saw no face."""
+    return f"{np.median(errors):.1f}" if errors.size else ""
 
 
 def compare(found: FloatArray, wanted: FloatArray) -> FloatArray:
