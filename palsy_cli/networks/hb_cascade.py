@@ -32,7 +32,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "paper": {},
     "compact": {
         "encoder": {"channels": (16, 32, 64, 128), "stem_width": 16, "reduced": 64},
-        "grader": {"divisor": 4, "batch_norm": True, "pool": 4, "fc": 128},
+        "grader": {"divisor": 4, "batch_norm": True, "pool": 4, "fc": 128, "dropout": 0.2},
         "input_size": 128,
     },
     "tiny": {

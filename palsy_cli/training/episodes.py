@@ -47,6 +47,8 @@ TASKS: tuple[dict[int, float], ...] = (
 _FREE = (*ALL_AUS, 7, 10, 16, 24)
 _TWO_SIDED = (26, 18)
 RESTS_PER_EPISODE = 2
+#: Frames of an episode, resting ones included.
+FRAMES: dict[Kind, int] = {"still": 2, "free": 8, "lesion": 6}
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class _Actor:
         if self.kind != "lesion":
             return _free_drives(rng)
         task = TASKS[rng.integers(len(TASKS))]
-        effort = rng.uniform(0.35, 1.0)
+        effort = rng.uniform(0.5, 1.0)
         commands = {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in task.items()}
         return effective_drive(commands, self.lesion, self.gains)
 
@@ -147,11 +149,13 @@ def _free_drives(rng: np.random.Generator) -> Drives:
 def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 1.0) -> list[EpisodePlan]:
     """Decide all episodes.
 
-    Four of eight frames for each resting face, a still of two frames for any other photo, two of eight frames for
-    each of ``drawn`` drawn people. Grades are dealt evenly, sides by turns, so that no grade goes with a side.
+    Two free episodes and a lesion of every grade for each resting face, a still for any other photo, one free episode
+    and one lesion for each of ``drawn`` drawn people. Grades are dealt in turn, so that neither a person nor a
+    side tells a grade: whoever had two grades only was learned by heart.
     """
+    busy: tuple[Kind, ...] = ("free", "free", *("lesion" for _ in range(6)))
     people: list[tuple[Photo | None, int, tuple[Kind, ...]]] = [
-        (photo, i, ("free", "free", "lesion", "lesion") if photo.calm else ("still",)) for i, photo in enumerate(photos)
+        (photo, i, busy if photo.calm else ("still",)) for i, photo in enumerate(photos)
     ]
     people += [(None, len(photos) + i, ("free", "lesion")) for i in range(drawn)]
     rng = np.random.default_rng(seed)
@@ -164,6 +168,6 @@ def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 
             grade, side = 0, SIDES[dealt // 6 % 2]
             if kind == "lesion":
                 grade, dealt = dealt % 6 + 1, dealt + 1
-            frames = 2 if kind == "still" else 8
-            plans.append(EpisodePlan(photo, person, len(plans), int(rng.integers(2**31)), kind, frames, grade, side))
+            drawn_at = int(rng.integers(2**31))
+            plans.append(EpisodePlan(photo, person, len(plans), drawn_at, kind, FRAMES[kind], grade, side))
     return plans

@@ -24,7 +24,7 @@ def plans(count: int = 24, drawn: int = 12) -> list[EpisodePlan]:
 
 def test_who_gets_which_episodes() -> None:
     kinds = Counter((plan.person, plan.kind) for plan in plans())
-    assert kinds[0, "free"] == kinds[0, "lesion"] == 2
+    assert kinds[0, "free"] == 2 and kinds[0, "lesion"] == 6
     assert kinds[24, "still"] == 1 and kinds[24, "lesion"] == 0
     assert kinds[27, "free"] == kinds[27, "lesion"] == 1
     assert [plan.episode for plan in plans()] == list(range(len(plans())))
@@ -34,8 +34,14 @@ def test_grades_and_sides_are_even() -> None:
     graded = [(plan.grade, plan.side) for plan in plans(60, 0) if plan.kind == "lesion"]
     counts = Counter(graded)
     assert set(counts) == {(grade, side) for grade in range(1, 7) for side in ("left", "right")}
-    assert set(counts.values()) == {10}
+    assert set(counts.values()) == {30}
     assert all(plan.grade == 0 and plan.weak_side == 0 for plan in plans() if plan.kind != "lesion")
+
+
+def test_no_person_tells_a_grade() -> None:
+    for person in range(24):
+        own = [plan.grade for plan in plans() if plan.person == person and plan.kind == "lesion"]
+        assert sorted(own) == [1, 2, 3, 4, 5, 6]
 
 
 def test_weak_side_is_the_lesions() -> None:

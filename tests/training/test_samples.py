@@ -11,7 +11,7 @@ from miniature import DRAWN, PHOTOS
 from palsy_cli.datasets.people import read_photos, read_rig
 from palsy_cli.errors import DatasetError
 from palsy_cli.stages import alignment
-from palsy_cli.training.episodes import plan_episodes
+from palsy_cli.training.episodes import FRAMES, RESTS_PER_EPISODE, plan_episodes
 from palsy_cli.training.samples import (
     CACHE_SIDE,
     FaceSamples,
@@ -23,7 +23,8 @@ from palsy_cli.training.samples import (
 
 
 def test_shapes(samples: FaceSamples) -> None:
-    count = 3 * 4 * 8 + 2 * 2 + DRAWN * 2 * 8
+    free, lesion = FRAMES["free"], FRAMES["lesion"]
+    count = 3 * (2 * free + 6 * lesion) + 2 * FRAMES["still"] + DRAWN * (free + lesion)
     assert samples.images.shape == (count, CACHE_SIDE, CACHE_SIDE, 3) and samples.images.dtype == np.uint8
     assert samples.points.shape == (count, 68, 2) and samples.flow.shape == (count, CACHE_SIDE // 8, CACHE_SIDE // 8, 2)
     assert samples.left.shape == samples.right.shape == (count, 14)
@@ -31,7 +32,7 @@ def test_shapes(samples: FaceSamples) -> None:
 
 
 def test_resting_frames_have_no_labels_of_movement(samples: FaceSamples) -> None:
-    assert samples.rest.sum() == 2 * (3 * 4 + DRAWN * 2)
+    assert samples.rest.sum() == RESTS_PER_EPISODE * (3 * (2 + 6) + DRAWN * 2)
     assert not samples.left[samples.rest].any() and not samples.right[samples.rest].any()
     moving = ~samples.rest & np.isfinite(samples.left[:, 0])
     assert (samples.left[moving] + samples.right[moving]).any(1).mean() > 0.9
