@@ -28,6 +28,7 @@ from palsy_cli.networks.algrnet_regions import (
     fixed_shape,
     to_49,
 )
+from palsy_cli.records import SIDES
 
 __all__ = [
     "MIRROR_49",
@@ -54,6 +55,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "fc": 128,
         "local_fc": 16,
         "crop": 96,
+        "sides_apart": True,
     },
     "tiny": {
         "mode": "palsy",
@@ -80,12 +82,14 @@ class ALGROutput(NamedTuple):
         au_logits_local: (N, n, 2) absent / present, one head per region; ``None`` in mode ``palsy``.
         au_logits_integrated: (N, n, 2) of the head over all regions; ``None`` in mode ``palsy``.
         grade_logits: (N, grades) normal, low, medium, high; ``None`` in mode ``au``.
+        hidden: (N, fc) what the last layer of the integrated head reads.
     """
 
     landmarks: Tensor
     au_logits_local: Tensor | None
     au_logits_integrated: Tensor | None
     grade_logits: Tensor | None
+    hidden: Tensor | None = None
 
 
 class ALGRNet(nn.Module):
@@ -118,6 +122,7 @@ class ALGRNet(nn.Module):
         fusion_refining: bool = True,
         adaptive: bool = True,
         attention_refine: bool = False,
+        sides_apart: bool = False,
     ) -> None:
         """Build the network; the defaults are the paper's.
 
@@ -138,6 +143,9 @@ class ALGRNet(nn.Module):
             fusion_refining: fuse every region with the global feature.
             adaptive: learn offsets and scales; otherwise they are JAA-Net's.
             attention_refine: refine the attention maps by a small network as JAA-Net does.
+            sides_apart: in mode ``palsy``, give the integrated head the mean refined feature of each side and a ReLU
+                between its layers. As published it gets one mean over all regions and stays linear, which cannot
+                answer how much two sides differ.
 
         Raises:
             ValueError: an argument does not fit.
@@ -147,6 +155,8 @@ class ALGRNet(nn.Module):
             raise ValueError(f"crop: expected a multiple of 16 that is at least 32, got {crop}")
         if skip_bilstm and hidden != stem[1]:
             raise ValueError(f"hidden must equal stem[1] (eq. 11 adds them): {hidden} and {stem[1]}")
+        if sides_apart and mode != "palsy":
+            raise ValueError("sides_apart: only the regions of mode 'palsy' have a side")
         if mode not in ("au", "palsy"):
             raise ValueError(f"mode: expected 'au' or 'palsy', got {mode!r}")
         self.mode, self.crop = mode, crop
@@ -174,7 +184,8 @@ class ALGRNet(nn.Module):
         )
         self.refining = nn.ModuleList(feature_block(channels, feature) for _ in range(count))
         outputs = grades if mode == "palsy" else 2 * count
-        self.integrated_head = nn.Sequential(nn.Linear(2 * flat, fc), nn.Linear(fc, outputs))
+        self.sides_apart = sides_apart
+        self.integrated_head = _integrated_head(flat, fc, outputs, sides_apart=sides_apart)
         self.local_heads = nn.ModuleList(
             nn.Sequential(nn.Linear(flat, local_fc), nn.Linear(local_fc, 2)) for _ in range(len(self.aus))
         )
@@ -198,11 +209,12 @@ class ALGRNet(nn.Module):
         if self.relations is not None:
             maps = self.relations(maps)
         refined = self._refine(maps, features)
-        together = self.integrated_head(torch.cat((aligned, torch.stack(refined).mean(0)), 1)).float()
+        hidden = self.integrated_head[:2](torch.cat((aligned, *self._means(refined)), 1))
+        together = self.integrated_head[2](hidden).float()
         if self.mode == "palsy":
-            return ALGROutput(landmarks, None, None, together)
+            return ALGROutput(landmarks, None, None, together, hidden)
         local = torch.stack([head(r) for head, r in zip(self.local_heads, refined, strict=True)], 1).float()
-        return ALGROutput(landmarks, local, together.reshape(len(x), -1, 2), None)
+        return ALGROutput(landmarks, local, together.reshape(len(x), -1, 2), None, hidden)
 
     def locate(self, aligned: Tensor) -> tuple[Tensor, RegionShape]:
         """Landmarks (N, 49, 2) in crop pixels and region shapes from the flat alignment feature.
@@ -224,6 +236,13 @@ class ALGRNet(nn.Module):
         refined: Tensor = self.refine_attention(wide)
         return refined
 
+    def _means(self, refined: list[Tensor]) -> list[Tensor]:
+        """Mean refined feature over all regions, or over those of each side."""
+        if not self.sides_apart:
+            return [torch.stack(refined).mean(0)]
+        # The regions of mode palsy go right, left, right, left.
+        return [torch.stack(refined[first :: len(SIDES)]).mean(0) for first in range(len(SIDES))]
+
     def _refine(self, maps: list[Tensor], features: Tensor) -> list[Tensor]:
         if self.global_features is not None:
             glob = self.global_features(features)
@@ -237,6 +256,13 @@ class ALGRNet(nn.Module):
         Training gets there by itself, but loses its first steps on the way.
         """
         self.align_points.bias.copy_(points.flatten())
+
+
+def _integrated_head(flat: int, fc: int, outputs: int, *, sides_apart: bool) -> nn.Sequential:
+    """Two linear layers on the alignment feature and the mean refined ones, of ``flat`` values each."""
+    if sides_apart:
+        return nn.Sequential(nn.Linear((1 + len(SIDES)) * flat, fc), nn.ReLU(), nn.Linear(fc, outputs))
+    return nn.Sequential(nn.Linear(2 * flat, fc), nn.Identity(), nn.Linear(fc, outputs))
 
 
 def au_probabilities(output: ALGROutput) -> Tensor:

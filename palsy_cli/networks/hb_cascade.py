@@ -266,12 +266,16 @@ class HouseBrackmannGrader(nn.Module):
         Raises:
             ValueError: other shapes.
         """
+        return cast("Tensor", self.head[-1](self.embed(x, z)).float())
+
+    def embed(self, x: Tensor, z: Tensor) -> Tensor:
+        """What the last layer reads, (N, fc); arguments and errors as ``forward``."""
         if x.ndim != 4 or x.shape[1] != 3 or z.ndim != 4 or len(z) != len(x):
             raise ValueError(f"HouseBrackmannGrader: got image {tuple(x.shape)} and latent {tuple(z.shape)}")
         condition = self.condense(z)
         condition = functional.interpolate(condition, x.shape[-2:], mode="bilinear", align_corners=False)
         both = torch.cat((x.to(condition.dtype), condition), 1).contiguous(memory_format=torch.channels_last)
-        return cast("Tensor", self.head(self.pool(self.features(both))).float())
+        return cast("Tensor", self.head[:-1](self.pool(self.features(both))))
 
 
 class HBCascade(nn.Module):

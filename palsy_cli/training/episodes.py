@@ -153,7 +153,8 @@ def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 
     and one lesion for each of ``drawn`` drawn people. Grades are dealt in turn, so that neither a person nor a
     side tells a grade: whoever had two grades only was learned by heart.
     """
-    busy: tuple[Kind, ...] = ("free", "free", *("lesion" for _ in range(6)))
+    lesions: tuple[Kind, ...] = ("lesion",) * 6
+    busy: tuple[Kind, ...] = ("free", "free", *lesions)
     people: list[tuple[Photo | None, int, tuple[Kind, ...]]] = [
         (photo, i, busy if photo.calm else ("still",)) for i, photo in enumerate(photos)
     ]

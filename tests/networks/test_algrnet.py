@@ -369,7 +369,7 @@ def test_shapes_of_every_size(size: str) -> None:
     x = faces(1, config.get("crop", 176))
     with torch.no_grad():
         output = ALGRNet(**config).eval()(x)
-        both = ALGRNet(**(config | {"mode": "au"})).eval()(x)
+        both = ALGRNet(**(config | {"mode": "au", "sides_apart": False})).eval()(x)
     assert output.landmarks.shape == (1, 49, 2) and output.grade_logits.shape == (1, 4)
     assert output.au_logits_local is None and output.au_logits_integrated is None
     assert both.au_logits_local.shape == both.au_logits_integrated.shape == (1, 12, 2)
@@ -532,3 +532,18 @@ def test_one_batch_can_be_learned() -> None:
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_sides_apart_tells_one_side_from_the_other() -> None:
+    """As published the head sees one mean over all regions, the same when left and right regions change places."""
+    refined = [torch.randn(1, 3, generator=torch.Generator().manual_seed(k)) for k in range(12)]
+    exchanged = [refined[k ^ 1] for k in range(12)]
+    small = {**SIZES["tiny"], "sides_apart": False}
+    published, ours = ALGRNet(**small), ALGRNet(**{**small, "sides_apart": True})
+    assert torch.allclose(published._means(refined)[0], published._means(exchanged)[0])
+    right, left = ours._means(refined)
+    assert torch.equal(left, ours._means(exchanged)[0]) and not torch.allclose(right, left)
+    assert isinstance(published.integrated_head[1], torch.nn.Identity)
+    assert isinstance(ours.integrated_head[1], torch.nn.ReLU)
+    with pytest.raises(ValueError, match="sides_apart"):
+        ALGRNet(mode="au", sides_apart=True)

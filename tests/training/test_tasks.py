@@ -120,12 +120,12 @@ def test_held_out_people_are_never_trained_on(make: Make, samples: FaceSamples, 
 
 
 def test_frozen_parts_stay(make: Make) -> None:
-    for name, part in (("dvpm", "ovpm"), ("hb_cascade", "encoder")):
+    for name, part in (("dvpm", "ovpm"), ("hb_cascade", "cascade.encoder")):
         task = make(name)
         batches = task.train_batches(0, np.random.default_rng(0))
         task.loss(next(batches))["loss"].backward()
         batches.close()  # type: ignore[attr-defined]
-        assert all(p.grad is None for p in getattr(task.module, part).parameters()), name
+        assert all(p.grad is None for p in task.module.get_submodule(part).parameters()), name
         assert any(p.grad is not None for p in task.module.parameters()), name
 
 
@@ -161,8 +161,8 @@ def test_severity_crops_carry_their_points(make: Make, samples: FaceSamples) -> 
     assert isinstance(task, SeverityTask)
     task.start_from_mean_face()
     rows = task.training[:3]
-    faces, points, grades = task._batch(rows, None)
-    side = task.module.crop
+    faces, points, grades, _ = task._batch(rows, None)
+    side = task.network.crop
     assert faces.shape == (3, 3, side, side) and points.shape == (3, 49, 2)
     assert float(points.min()) > 0 and float(points.max()) < side
     assert set(grades.tolist()) <= {0, 1, 2, 3}

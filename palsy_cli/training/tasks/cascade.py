@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from palsy_cli.evaluation.metrics import confusion, macro_f1, within_one
@@ -20,6 +20,7 @@ from palsy_cli.stages.regions import region_masks
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
+from palsy_cli.training.tasks.lessons import LESSONS, lesson_losses, lessons_of
 
 
 class _FaceCrops:
@@ -29,23 +30,23 @@ class _FaceCrops:
         self.samples, self.size, self.batch_size, self.training = samples, size, batch_size, training
         self.steps_per_epoch = max(1, len(training) // batch_size)
 
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Any, Tensor, list[FloatArray]]]:
-        """Rows, crops (B, 3, S, S) normalised, points (68, 2) of each."""
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Any, Tensor, list[FloatArray], Any]]:
+        """Rows, crops (B, 3, S, S) normalised, points (68, 2) of each, which of them are mirrored (B,)."""
         order = rng.permutation(self.training)
         for i in range(self.steps_per_epoch):
             rows = np.sort(order[i * self.batch_size : (i + 1) * self.batch_size])
             yield rows, *self.cut(rows, rng)
 
-    def cut(self, rows: Any, rng: np.random.Generator | None) -> tuple[Tensor, list[FloatArray]]:
-        """Crops and points of some rows; without ``rng`` framed as at inference."""
-        crops, points = zip(*(self._one(int(row), rng) for row in rows), strict=True)
+    def cut(self, rows: Any, rng: np.random.Generator | None) -> tuple[Tensor, list[FloatArray], Any]:
+        """Crops and points of some rows, and which are mirrored; without ``rng`` framed as at inference."""
+        crops, points, mirrored = zip(*(self._one(int(row), rng) for row in rows), strict=True)
         x = np.stack(crops)
         if rng is None:
-            return encoder_tensor(x), list(points)
+            return encoder_tensor(x), list(points), np.array(mirrored)
         lit = jitter_light(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).float() / 255, rng=rng)
-        return encoder_tensor((lit * 255).byte().permute(0, 2, 3, 1).numpy()), list(points)
+        return encoder_tensor((lit * 255).byte().permute(0, 2, 3, 1).numpy()), list(points), np.array(mirrored)
 
-    def _one(self, row: int, rng: np.random.Generator | None) -> tuple[Any, FloatArray]:
+    def _one(self, row: int, rng: np.random.Generator | None) -> tuple[Any, FloatArray, bool]:
         own = self.samples.points[row]
         matrix = encoder_alignment(own, size=self.size)
         if rng is not None:
@@ -54,8 +55,8 @@ class _FaceCrops:
         crop = alignment.warp(self.samples.images[row], matrix, (self.size, self.size))
         points = alignment.transform_points(own, matrix)
         if rng is not None and rng.random() < 0.5:
-            return np.ascontiguousarray(crop[:, ::-1]), alignment.mirror_points(points, self.size)
-        return crop, points
+            return np.ascontiguousarray(crop[:, ::-1]), alignment.mirror_points(points, self.size), True
+        return crop, points, False
 
 
 class SegmentationTask:
@@ -72,7 +73,7 @@ class SegmentationTask:
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
         """``(crops (B, 3, S, S), classes (B, S, S))``."""
-        return prefetch((x, self._masks(points)) for _, x, points in self.crops.batches(rng))
+        return prefetch((x, self._masks(points)) for _, x, points, _ in self.crops.batches(rng))
 
     def _masks(self, points: list[FloatArray]) -> Tensor:
         size = (self.crops.size, self.crops.size)
@@ -87,7 +88,7 @@ class SegmentationTask:
         """Mean IoU over the classes and pixel accuracy on held-out people."""
         counts = np.zeros((REGION_CLASSES, REGION_CLASSES), np.int64)
         for start in range(0, len(self.check), 16):
-            x, points = self.crops.cut(self.check[start : start + 16], None)
+            x, points, _ = self.crops.cut(self.check[start : start + 16], None)
             guess = self.module(beside(self.module, x))[0].argmax(1).cpu().numpy().ravel()
             counts += confusion(self._masks(points).numpy().ravel(), guess, classes=REGION_CLASSES)
         hits = np.diag(counts)
@@ -99,33 +100,55 @@ class SegmentationTask:
         return new >= old
 
 
+class TaughtCascade(nn.Module):
+    """The cascade with a second answer, the lessons, from the layer before its grades; for training only."""
+
+    def __init__(self, cascade: HBCascade) -> None:
+        super().__init__()
+        self.cascade = cascade
+        self.lesson = nn.Linear(cast("nn.Linear", cascade.grader.head[-1]).in_features, LESSONS)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, S, S) -> logits (N, 6), lessons (N, LESSONS)."""
+        with torch.no_grad():
+            z = self.cascade.encoder.encode(x)
+        seen = self.cascade.grader.embed(x, z)
+        return self.cascade.grader.head[-1](seen).float(), self.lesson(seen).float()
+
+
 class GraderTask:
-    """Stage B: six grades by cross-entropy; E1 is frozen inside the module."""
+    """Stage B: six grades by cross-entropy, with the lessons beside it; E1 is frozen inside the module."""
 
     score_name = "f1"
 
     def __init__(self, module: HBCascade, samples: FaceSamples, *, batch_size: int) -> None:
-        self.module, self.samples = module, samples
+        self.module, self.samples = TaughtCascade(module), samples
         training, self.check = graded_rows(samples)
         self.crops = _FaceCrops(samples, size=module.input_size, batch_size=batch_size, training=training)
         self.steps_per_epoch = self.crops.steps_per_epoch
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
-        """``(crops (B, 3, S, S), grades (B,) 0..5)``."""
-        return prefetch((x, self._grades(rows)) for rows, x, _ in self.crops.batches(rng))
+        """``(crops (B, 3, S, S), grades (B,) 0..5, lessons (B, LESSONS))``."""
+        return prefetch(
+            (x, self._grades(rows), lessons_of(self.samples, rows, mirrored=mirrored))
+            for rows, x, _, mirrored in self.crops.batches(rng)
+        )
 
     def _grades(self, rows: Any) -> Tensor:
         return torch.from_numpy(self.samples.grade[rows].astype(np.int64) - 1)
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        crops, grades = batch
-        return {"loss": functional.cross_entropy(self.module(crops).float(), grades)}
+        """Cross-entropy of the grades, squared errors of the lessons."""
+        crops, grades, lessons = batch
+        logits, learned = self.module(crops)
+        parts = {"grade": functional.cross_entropy(logits, grades), **lesson_losses(learned, lessons)}
+        return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
         """Per-frame macro F1, accuracy, share within one grade, and F1 of whole episodes, on held-out people."""
         rows = [self.check[start : start + 32] for start in range(0, len(self.check), 32)]
-        logits = torch.cat([self.module(beside(self.module, self.crops.cut(some, None)[0])).cpu() for some in rows])
+        crops = (beside(self.module, self.crops.cut(some, None)[0]) for some in rows)
+        logits = torch.cat([self.module(x)[0].cpu() for x in crops])
         guess, real = logits.argmax(-1).numpy(), self._grades(self.check).numpy()
         episodes, first, group = np.unique(self.samples.episode[self.check], return_index=True, return_inverse=True)
         fused = np.array([int(fuse_log_softmax(logits[group == i]).argmax()) for i in range(len(episodes))])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from palsy_cli.evaluation.metrics import macro_f1
-from palsy_cli.networks.algrnet import ALGRNet, occurrence_weights, palsy_loss
+from palsy_cli.networks.algrnet import ALGRNet, ALGROutput, occurrence_weights, palsy_loss
 from palsy_cli.networks.algrnet_regions import to_49
 from palsy_cli.networks.device import beside
 from palsy_cli.records import FloatArray
@@ -20,6 +20,21 @@ from palsy_cli.stages.grading import algr_alignment
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
+from palsy_cli.training.tasks.lessons import LESSONS, lesson_losses, lessons_of
+
+
+class TaughtALGRNet(nn.Module):
+    """ALGRNet with a second answer, the lessons, from the layer before its grades; for training only."""
+
+    def __init__(self, network: ALGRNet) -> None:
+        super().__init__()
+        self.network = network
+        self.lesson = nn.Linear(cast("nn.Linear", network.integrated_head[2]).in_features, LESSONS)
+
+    def forward(self, x: Tensor) -> tuple[ALGROutput, Tensor]:
+        """(N, 3, S, S) -> the network's output, lessons (N, LESSONS)."""
+        output: ALGROutput = self.network(x)
+        return output, self.lesson(output.hidden)
 
 
 class SeverityTask:
@@ -28,7 +43,8 @@ class SeverityTask:
     score_name = "f1"
 
     def __init__(self, module: ALGRNet, samples: FaceSamples, *, batch_size: int) -> None:
-        self.module, self.samples, self.batch_size = module, samples, batch_size
+        self.network, self.module = module, TaughtALGRNet(module)
+        self.samples, self.batch_size = samples, batch_size
         self.training, self.check = graded_rows(samples)
         self.grades = np.array([0, *(severity_of_grade(g) for g in range(1, 7))])
         own = self.grades[samples.grade[self.training]]
@@ -39,51 +55,57 @@ class SeverityTask:
     def start_from_mean_face(self) -> None:
         """Let the alignment head begin at the mean face of the training people."""
         points = [self._crop(int(row), np.eye(2, 3))[1] for row in self.training[:400]]
-        self.module.start_from_mean_face(torch.from_numpy(to_49(np.mean(points, 0))).float())
+        self.network.start_from_mean_face(torch.from_numpy(to_49(np.mean(points, 0))).float())
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
-        """``(faces (B, 3, S, S), points (B, 49, 2), grades (B,))``."""
+        """``(faces (B, 3, S, S), points (B, 49, 2), grades (B,), lessons (B, LESSONS))``."""
         order = rng.permutation(self.training)
         size = self.batch_size
         rows = (np.sort(order[i * size : (i + 1) * size]) for i in range(self.steps_per_epoch))
         return prefetch(self._batch(row, rng) for row in rows)
 
-    def _batch(self, rows: np.ndarray[Any, Any], rng: np.random.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
-        faces, points = [], []
-        side = self.module.crop
+    def _batch(self, rows: np.ndarray[Any, Any], rng: np.random.Generator | None) -> tuple[Tensor, ...]:
+        faces, points, mirrored = [], [], []
+        side = self.network.crop
         for row in rows:
             wobble: FloatArray = np.eye(2, 3)
             if rng is not None:
                 wobble = jitter_matrix(rng, size=side, degrees=2, scale=0.03, shift=0.04)
             face, own = self._crop(int(row), wobble)
-            if rng is not None and rng.random() < 0.5:
+            mirrored.append(rng is not None and rng.random() < 0.5)
+            if mirrored[-1]:
                 face, own = np.ascontiguousarray(face[:, ::-1]), alignment.mirror_points(own, side)
             faces.append(face)
             points.append(to_49(own))
         x = torch.from_numpy(np.stack(faces).transpose(0, 3, 1, 2).copy()).float() / 255
         x = x if rng is None else jitter_light(x, rng=rng)
         grades = torch.from_numpy(self.grades[self.samples.grade[rows]])
-        return (x - 0.5) / 0.5, torch.from_numpy(np.stack(points)).float(), grades
+        lessons = lessons_of(self.samples, rows, mirrored=mirrored)
+        return (x - 0.5) / 0.5, torch.from_numpy(np.stack(points)).float(), grades, lessons
 
     def _crop(self, row: int, wobble: FloatArray) -> tuple[Any, FloatArray]:
-        side = self.module.crop
+        side = self.network.crop
         matrix = alignment.compose(wobble, algr_alignment(self.samples.points[row], crop=side))
         face = alignment.warp(self.samples.images[row], matrix, (side, side))
         return face, alignment.transform_points(self.samples.points[row], matrix)
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Weighted cross-entropy plus half the alignment loss."""
-        faces, points, grades = batch
-        output = self.module(faces)
+        """Weighted cross-entropy plus half the alignment loss (ALGRNet), and the lessons."""
+        faces, points, grades, lessons = batch
+        output, learned = self.module(faces)
         output = output._replace(landmarks=output.landmarks.float(), grade_logits=output.grade_logits.float())
-        return {"loss": palsy_loss(output, grades, points, self.weights.to(points.device))}
+        parts = {
+            "grade": palsy_loss(output, grades, points, self.weights.to(points.device)),
+            **lesson_losses(learned, lessons),
+        }
+        return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
         """Macro F1 of frames and of whole episodes, accuracy, the points' error (% of the outer-canthal distance)."""
         found, errors = [], []
         for start in range(0, len(self.check), 32):
-            faces, points, _ = self._batch(self.check[start : start + 32], None)
-            output = self.module(beside(self.module, faces))
+            faces, points, *_ = self._batch(self.check[start : start + 32], None)
+            output = self.network(beside(self.network, faces))
             found.append(output.grade_logits.float().softmax(-1).cpu().numpy())
             away = (output.landmarks.float().cpu() - points).norm(dim=-1).mean(1)
             errors.append((100 * away / (points[:, 28] - points[:, 19]).norm(dim=-1)).numpy())
