@@ -143,9 +143,9 @@ class ALGRNet(nn.Module):
             fusion_refining: fuse every region with the global feature.
             adaptive: learn offsets and scales; otherwise they are JAA-Net's.
             attention_refine: refine the attention maps by a small network as JAA-Net does.
-            sides_apart: in mode ``palsy``, give the integrated head the mean refined feature of each side and a ReLU
-                between its layers. As published it gets one mean over all regions and stays linear, which cannot
-                answer how much two sides differ.
+            sides_apart: in mode ``palsy``, give the integrated head the mean refined feature of each side, and
+                normalisation and a ReLU between its layers. As published it gets one mean over all regions and stays
+                linear, which cannot answer how much two sides differ.
 
         Raises:
             ValueError: an argument does not fit.
@@ -261,7 +261,8 @@ class ALGRNet(nn.Module):
 def _integrated_head(flat: int, fc: int, outputs: int, *, sides_apart: bool) -> nn.Sequential:
     """Two linear layers on the alignment feature and the mean refined ones, of ``flat`` values each."""
     if sides_apart:
-        return nn.Sequential(nn.Linear((1 + len(SIDES)) * flat, fc), nn.ReLU(), nn.Linear(fc, outputs))
+        between: nn.Module = nn.Sequential(nn.BatchNorm1d(fc), nn.ReLU())
+        return nn.Sequential(nn.Linear((1 + len(SIDES)) * flat, fc), between, nn.Linear(fc, outputs))
     return nn.Sequential(nn.Linear(2 * flat, fc), nn.Identity(), nn.Linear(fc, outputs))
 
 

@@ -198,6 +198,12 @@ def _vgg16_features(inputs: int, *, divisor: int, batch_norm: bool) -> nn.Sequen
     return nn.Sequential(*layers)
 
 
+def _hidden_layer(inputs: int, outputs: int, *, batch_norm: bool, dropout: float) -> list[nn.Module]:
+    """A fully connected layer of VGG-16, normalised if asked for."""
+    norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
+    return [nn.Linear(inputs, outputs), *norm, nn.ReLU(), nn.Dropout(dropout)]
+
+
 class HouseBrackmannGrader(nn.Module):
     """E2: VGG-16 on the image and the condensed latent map of E1 (CEN, stage B).
 
@@ -223,7 +229,8 @@ class HouseBrackmannGrader(nn.Module):
             latent_channels: channels of z.
             condition: channels of the condensed z.
             divisor: divides the channels of VGG-16.
-            batch_norm: normalise after every convolution.
+            batch_norm: normalise after every convolution and hidden layer; without it a network that is not
+                pretrained stays at the constant answer.
             pool: side of the map that enters the fully connected layers.
             fc: units of the two hidden layers.
             dropout: dropped part of those, 0..1.
@@ -232,16 +239,12 @@ class HouseBrackmannGrader(nn.Module):
         self.condense = nn.Conv2d(latent_channels, condition, 1)
         self.features = _vgg16_features(3 + condition, divisor=divisor, batch_norm=batch_norm)
         self.pool = nn.AdaptiveAvgPool2d(pool)
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(512 // divisor * pool * pool, fc),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(fc, fc),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(fc, GRADES),
-        )
+        hidden = [
+            layer
+            for inputs in (512 // divisor * pool * pool, fc)
+            for layer in _hidden_layer(inputs, fc, batch_norm=batch_norm, dropout=dropout)
+        ]
+        self.head = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(fc, GRADES))
         self._initialise()
 
     @torch.no_grad()

@@ -94,7 +94,7 @@ _COMPACT: tuple[Recipe, ...] = (
     Recipe("dvpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("algrnet", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=10),
     Recipe("hb_segmentation", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=15),
-    Recipe("hb_cascade", "compact", _OURS, learning_rate=3e-4, batch_size=32, epochs=15),
+    Recipe("hb_cascade", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=15),
 )
 
 #: Every recipe by network and size. ``hb_segmentation`` is stage A of ``hb_cascade`` (its encoder E1).
