@@ -125,7 +125,7 @@ class GradeSettings:
     peak_frames: int = 8
     #: Average with the mirrored picture.
     flip_average: bool = True
-    #: A grading network whose own validation F1 (0..1) is below this many times chance is not believed.
+    #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 
 

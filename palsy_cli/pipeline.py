@@ -273,6 +273,6 @@ class _Run:
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""
         for name, classes in (("algrnet", 4), ("hb_cascade", 6)):
-            f1 = self.models.figure(name, "f1")
+            f1 = self.models.figure(name, "patient_f1")
             if f1 is not None and f1 * classes < self.settings.grades.min_times_chance:
                 yield name, f"the weights of {name} are hardly better than chance (F1 {f1:.2f} of {classes} grades)"
