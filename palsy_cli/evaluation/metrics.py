@@ -68,6 +68,12 @@ def quadratic_kappa(truth: Labels, found: Labels, *, classes: int) -> float:
     return 1 - float((away * counts).sum()) / disagreement if disagreement else float("nan")
 
 
+def rows_by_group(groups: Sequence[int] | npt.NDArray[np.integer]) -> list[npt.NDArray[np.int64]]:
+    """The rows of each group (a person, an episode), groups in ascending order."""
+    names, own = np.unique(np.asarray(groups), return_inverse=True)
+    return [np.flatnonzero(own == i) for i in range(len(names))]
+
+
 def bootstrap_interval(
     figure: Callable[[npt.NDArray[np.int64]], float],
     groups: Sequence[int] | npt.NDArray[np.integer],
@@ -89,8 +95,7 @@ def bootstrap_interval(
         Lower and upper end; both NaN when no round gave a number.
     """
     rng = np.random.default_rng(seed)
-    names, person = np.unique(np.asarray(groups), return_inverse=True)
-    rows = [np.flatnonzero(person == i) for i in range(len(names))]
+    rows = rows_by_group(groups)
     values = [figure(np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])) for _ in range(rounds)]
     known = np.array([value for value in values if np.isfinite(value)])
     if not len(known):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from palsy_cli.evaluation.metrics import confusion, macro_f1, within_one
+from palsy_cli.evaluation.metrics import confusion, macro_f1, rows_by_group, within_one
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.hb_cascade import GRADES, REGION_CLASSES, HBCascade, SegmentationEncoder, fuse_log_softmax
 from palsy_cli.records import FloatArray
@@ -150,13 +150,13 @@ class GraderTask:
         crops = (beside(self.module, self.crops.cut(some, None)[0]) for some in rows)
         logits = torch.cat([self.module(x)[0].cpu() for x in crops])
         guess, real = logits.argmax(-1).numpy(), self._grades(self.check).numpy()
-        episodes, first, group = np.unique(self.samples.episode[self.check], return_index=True, return_inverse=True)
-        fused = np.array([int(fuse_log_softmax(logits[group == i]).argmax()) for i in range(len(episodes))])
+        episodes = rows_by_group(self.samples.episode[self.check])
+        fused = np.array([int(fuse_log_softmax(logits[own]).argmax()) for own in episodes])
         return {
             "f1": macro_f1(real, guess, classes=GRADES),
             "accuracy": float((guess == real).mean()),
             "within_one": within_one(real, guess),
-            "patient_f1": macro_f1(real[first], fused, classes=GRADES),
+            "patient_f1": macro_f1(real[[own[0] for own in episodes]], fused, classes=GRADES),
         }
 
     def better(self, new: float, old: float) -> bool:

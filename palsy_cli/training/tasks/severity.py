@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from palsy_cli.evaluation.metrics import macro_f1
+from palsy_cli.evaluation.metrics import macro_f1, rows_by_group
 from palsy_cli.networks.algrnet import ALGRNet, ALGROutput, occurrence_weights, palsy_loss
 from palsy_cli.networks.algrnet_regions import to_49
 from palsy_cli.networks.device import beside
@@ -111,12 +111,12 @@ class SeverityTask:
             errors.append((100 * away / (points[:, 28] - points[:, 19]).norm(dim=-1)).numpy())
         odds, real = np.concatenate(found), self.grades[self.samples.grade[self.check]]
         guess = odds.argmax(-1)
-        episodes, first, group = np.unique(self.samples.episode[self.check], return_index=True, return_inverse=True)
-        fused = np.array([int(odds[group == i].mean(0).argmax()) for i in range(len(episodes))])
+        episodes = rows_by_group(self.samples.episode[self.check])
+        fused = np.array([int(odds[own].mean(0).argmax()) for own in episodes])
         return {
             "f1": macro_f1(real, guess, classes=4),
             "accuracy": float((guess == real).mean()),
-            "patient_f1": macro_f1(real[first], fused, classes=4),
+            "patient_f1": macro_f1(real[[own[0] for own in episodes]], fused, classes=4),
             "point_error_percent": float(np.concatenate(errors).mean()),
         }
 
