@@ -125,6 +125,8 @@ class GradeSettings:
     peak_frames: int = 8
     #: Average with the mirrored picture.
     flip_average: bool = True
+    #: Divide each network's logits by the temperature found when it was validated (ours; the papers give none).
+    calibrated: bool = True
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 
@@ -170,6 +172,7 @@ PAPER_OVERRIDES: dict[str, object] = {
     "symptoms.clinical_eye_region": False,
     "symptoms.dead_zone": False,
     "symptoms.weakness_guard": False,
+    "grades.calibrated": False,
 }
 
 

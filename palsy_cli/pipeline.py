@@ -16,8 +16,8 @@ from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import NoFaceError
 from palsy_cli.manifest import run_info
-from palsy_cli.networks.device import choose_device, keep_freed_memory
-from palsy_cli.networks.weights import ModelSet, find_models_dir
+from palsy_cli.networks.device import keep_freed_memory
+from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import (
     ActionUnits,
     Assessment,
@@ -28,7 +28,7 @@ from palsy_cli.records import (
     Landmarks,
 )
 from palsy_cli.stages.action_units import estimate_action_units
-from palsy_cli.stages.detection import Detector, OwnDetector, RetinaFacePackage
+from palsy_cli.stages.detection import choose_detector
 from palsy_cli.stages.face import require_face, track_patient
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
@@ -175,9 +175,8 @@ class _Run:
     def start(settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None) -> _Run:
         keep_freed_memory()
         execution = execution or Execution()
-        directory, _ = find_models_dir(execution.models_dir)
-        models = ModelSet(directory, device=choose_device(execution.device))
-        return _Run(settings or Settings(), execution, models, on_progress or (lambda stage, done, total: None))
+        report = on_progress or (lambda stage, done, total: None)
+        return _Run(settings or Settings(), execution, ModelSet.of(execution), report)
 
     def network(self, name: str) -> Any:
         """A network, loaded on first use."""
@@ -195,12 +194,6 @@ class _Run:
         """A callback that reports frames done."""
         return lambda done: self.report(name, done, total)
 
-    def detector(self) -> Detector:
-        """The chosen face detector."""
-        if self.settings.face.detector == "retina-face":
-            return RetinaFacePackage(self.settings.face)
-        return OwnDetector(self.network("retinaface"), self.settings.face, device=self.models.device)
-
     def track(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack]:
         """Hops 1 and 2: open the video, follow the patient's face."""
         with self.stage("video"):
@@ -208,7 +201,7 @@ class _Run:
         with self.stage("face"):
             track = track_patient(
                 clip,
-                self.detector(),
+                choose_detector(self.models, self.settings.face),
                 self.settings.face,
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("face", None),
@@ -268,6 +261,7 @@ class _Run:
                 self.network("hb_cascade"),
                 self.settings.grades,
                 unfit=dict(self._unfit()),
+                temperatures=dict(self._temperatures()) if self.settings.grades.calibrated else None,
             )
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
@@ -276,3 +270,10 @@ class _Run:
             f1 = self.models.figure(name, "patient_f1")
             if f1 is not None and f1 * classes < self.settings.grades.min_times_chance:
                 yield name, f"the weights of {name} are hardly better than chance (F1 {f1:.2f} of {classes} grades)"
+
+    def _temperatures(self) -> Iterator[tuple[str, float]]:
+        """Temperatures of the grading networks that have one."""
+        for name in ("algrnet", "hb_cascade"):
+            temperature = self.models.figure(name, "temperature")
+            if temperature is not None and temperature > 0:
+                yield name, temperature

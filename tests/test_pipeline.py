@@ -15,7 +15,7 @@ import pytest
 from palsy_cli import assess
 from palsy_cli.config import Execution, Settings, load_settings
 from palsy_cli.errors import NoFaceError, UsageError
-from palsy_cli.pipeline import choose_device, run_landmarks
+from palsy_cli.pipeline import run_landmarks
 from palsy_cli.records import Assessment, ByteImage, FloatArray
 from palsy_cli.report import write_report
 from palsy_cli.report.terms import NOTICE
@@ -175,9 +175,9 @@ def test_a_video_without_a_face_is_refused(tmp_path: Path) -> None:
         assess(path, execution=CPU)
 
 
-def test_a_device_that_is_not_there_is_a_wrong_usage() -> None:
+def test_a_device_that_is_not_there_is_a_wrong_usage(clip_path: Path) -> None:
     with pytest.raises(UsageError, match="abacus"):
-        choose_device("abacus")
+        run_landmarks(clip_path, execution=Execution(device="abacus"))
 
 
 def test_settings_reach_the_stages(clip_path: Path) -> None:

@@ -240,8 +240,11 @@ class ALGRNet(nn.Module):
         """Mean refined feature over all regions, or over those of each side."""
         if not self.sides_apart:
             return [torch.stack(refined).mean(0)]
-        # The regions of mode palsy go right, left, right, left.
-        return [torch.stack(refined[first :: len(SIDES)]).mean(0) for first in range(len(SIDES))]
+        sides = [region.side for region in self.regions]
+        return [
+            torch.stack([r for r, own in zip(refined, sides, strict=True) if own == side]).mean(0)
+            for side in reversed(SIDES)
+        ]
 
     def _refine(self, maps: list[Tensor], features: Tensor) -> list[Tensor]:
         if self.global_features is not None:
@@ -264,6 +267,19 @@ def _integrated_head(flat: int, fc: int, outputs: int, *, sides_apart: bool) -> 
         between: nn.Module = nn.Sequential(nn.BatchNorm1d(fc), nn.ReLU())
         return nn.Sequential(nn.Linear((1 + len(SIDES)) * flat, fc), between, nn.Linear(fc, outputs))
     return nn.Sequential(nn.Linear(2 * flat, fc), nn.Identity(), nn.Linear(fc, outputs))
+
+
+def fuse_softmax(logits: Tensor) -> Tensor:
+    """Patient probabilities from the frames of all movements: the mean softmax, (F, 4) -> (4,).
+
+    The paper does not say how a video is graded.
+
+    Raises:
+        ValueError: no frame, or not a matrix.
+    """
+    if logits.ndim != 2 or len(logits) == 0:
+        raise ValueError(f"fuse_softmax: expected (F, grades) with F > 0, got {tuple(logits.shape)}")
+    return logits.float().softmax(-1).mean(0)
 
 
 def au_probabilities(output: ALGROutput) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from palsy_cli.points import MIRROR_68
-from palsy_cli.records import CORE_AUS
+from palsy_cli.records import CORE_AUS, SIDES, Side
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,11 +57,13 @@ class Region:
         name: label, for example ``"AU12"`` or ``"modiolus_right"``.
         centres: one centre, or two of which the patient's right (image left) or upper one comes first.
         mirrored: the two centres mirror each other, so that their horizontal offsets are opposite.
+        side: the patient's side that it lies on; ``None`` when it spans both.
     """
 
     name: str
     centres: tuple[Centre, ...]
     mirrored: bool = False
+    side: Side | None = None
 
 
 def _pair(right: int, left: int, down: float = 0.0) -> tuple[tuple[Centre, ...], bool]:
@@ -93,20 +95,21 @@ _AU_CENTRES: dict[int, tuple[tuple[Centre, ...], bool]] = {
     26: _CHIN,
 }
 
-#: Six muscle groups, top to bottom, each on the patient's right and then left: one branch per point.
-PALSY_REGIONS: tuple[Region, ...] = (
-    Region("frontalis_right", (Centre((2,), -1 / 2),)),
-    Region("frontalis_left", (Centre((7,), -1 / 2),)),
-    Region("orbicularis_oculi_right", (Centre(RIGHT_EYE),)),
-    Region("orbicularis_oculi_left", (Centre(LEFT_EYE),)),
-    Region("cheek_right", (Centre((24,), 1.0),)),
-    Region("cheek_left", (Centre((29,), 1.0),)),
-    Region("ala_right", (Centre((14,)),)),
-    Region("ala_left", (Centre((18,)),)),
-    Region("modiolus_right", (Centre((31,)),)),
-    Region("modiolus_left", (Centre((37,)),)),
-    Region("lower_lip_right", (Centre((41,), 1 / 2),)),
-    Region("lower_lip_left", (Centre((39,), 1 / 2),)),
+#: Six muscle groups, top to bottom: where each lies on the patient's right and left.
+_MUSCLE_GROUPS: dict[str, tuple[Centre, Centre]] = {
+    "frontalis": (Centre((2,), -1 / 2), Centre((7,), -1 / 2)),
+    "orbicularis_oculi": (Centre(RIGHT_EYE), Centre(LEFT_EYE)),
+    "cheek": (Centre((24,), 1.0), Centre((29,), 1.0)),
+    "ala": (Centre((14,)), Centre((18,))),
+    "modiolus": (Centre((31,)), Centre((37,))),
+    "lower_lip": (Centre((41,), 1 / 2), Centre((39,), 1 / 2)),
+}
+
+#: One branch for each group and side.
+PALSY_REGIONS: tuple[Region, ...] = tuple(
+    Region(f"{group}_{side}", (centre,), side=side)
+    for group, centres in _MUSCLE_GROUPS.items()
+    for side, centre in zip(reversed(SIDES), centres, strict=True)
 )
 
 

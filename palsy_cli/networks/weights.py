@@ -22,6 +22,7 @@ from safetensors.torch import save
 import palsy_cli
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write, sha256_of
+from palsy_cli.networks.device import choose_device
 from palsy_cli.networks.manifest_file import MANIFEST, ModelEntry, read_manifest, update_manifest
 from palsy_cli.networks.registry import NETWORKS, network_class, network_config
 from palsy_cli.records import ModelCard
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
+
+    from palsy_cli.config import Execution
 
 __all__ = [
     "MANIFEST",
@@ -141,9 +144,22 @@ def save_network(
     }
     parameters = {key for key, _ in module.named_parameters(remove_duplicate=False)}
     tensors = {key: _stored(key, value, key in parameters) for key, value in module.state_dict().items()}
-    blob = save(tensors, metadata=header)
+    blob = _in_order(save(tensors, metadata=header))
     atomic_write(path, blob, private=False)
     return hashlib.sha256(blob).hexdigest()
+
+
+def _in_order(blob: bytes) -> bytes:
+    """The same safetensors file with its header's entries sorted: the library writes metadata in random order.
+
+    The same weights must give the same digest. A file is 8 bytes of the header's length (little-endian), the header
+    as JSON, padded by spaces, and the tensors at offsets that count from the header's end.
+    """
+    length = int.from_bytes(blob[:8], "little")
+    header = json.loads(blob[8 : 8 + length])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + blob[8 + length :]
 
 
 def _stored(key: str, value: Tensor, is_parameter: bool) -> Tensor:
@@ -333,6 +349,11 @@ class ModelSet:
     def __init__(self, directory: Path, *, device: str = "cpu") -> None:
         self.directory, self.device = Path(directory), device
         self._loaded: dict[str, LoadedNetwork] = {}
+
+    @staticmethod
+    def of(execution: Execution) -> ModelSet:
+        """The models of a run, on its device; raises ``ModelError`` for no folder, ``UsageError`` for no device."""
+        return ModelSet(find_models_dir(execution.models_dir)[0], device=choose_device(execution.device))
 
     def get(self, name: str) -> LoadedNetwork:
         """One model; raises ``ModelError`` as ``load_network`` does, or for a DVPM beside a foreign OVPM."""

@@ -163,21 +163,13 @@ def find_points(clip: Clip, settings: Settings, execution: Execution) -> FloatAr
         ModelError: a network is missing.
     """
     # A drawn person needs no network: PyTorch is loaded here only.
-    from palsy_cli.networks.device import choose_device
-    from palsy_cli.networks.weights import ModelSet, find_models_dir
-    from palsy_cli.stages.detection import Detector, OwnDetector, RetinaFacePackage
+    from palsy_cli.networks.weights import ModelSet
+    from palsy_cli.stages.detection import choose_detector
     from palsy_cli.stages.face import require_face, track_patient
     from palsy_cli.stages.landmarks import fit_landmarks, without_points
 
-    directory, _ = find_models_dir(execution.models_dir)
-    models = ModelSet(directory, device=choose_device(execution.device))
-    detector: Detector
-    if settings.face.detector == "retina-face":
-        detector = RetinaFacePackage(settings.face)
-    else:
-        network: Any = models.get("retinaface").module
-        detector = OwnDetector(network, settings.face, device=models.device)
-    track = track_patient(clip, detector, settings.face, batch_size=execution.batch_size)
+    models = ModelSet.of(execution)
+    track = track_patient(clip, choose_detector(models, settings.face), settings.face, batch_size=execution.batch_size)
     require_face(track, clip.path)
     fcn: Any = models.get("landmark_fcn").module
     landmarks = fit_landmarks(clip, track, fcn, settings.landmarks, batch_size=execution.batch_size)

@@ -114,7 +114,7 @@ def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteIma
     """
     plain = _warp_once(image, matrix, size)
     mirrored = compose(_mirror_matrix(size[1]), compose(matrix, _mirror_matrix(image.shape[1])))
-    other = _warp_once(np.ascontiguousarray(image[:, ::-1]), mirrored, size)[:, ::-1]
+    other = _warp_once(np.asarray(cv2.flip(image, 1), np.uint8), mirrored, size)[:, ::-1]
     return np.asarray((plain.astype(np.uint16) + other + 1) // 2, np.uint8)
 
 

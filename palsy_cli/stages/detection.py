@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from palsy_cli.config import FaceSettings
+    from palsy_cli.networks.weights import ModelSet
 
 #: Two detections, one of the picture and one of its mirror image, are the same face above this IoU.
 SAME_FACE_IOU = 0.5
@@ -92,6 +93,14 @@ class Detector(Protocol):
     def detect(self, images: Sequence[ByteImage]) -> list[Detections]:
         """Find the faces of each (H, W, 3) RGB picture."""
         ...
+
+
+def choose_detector(models: ModelSet, settings: FaceSettings) -> Detector:
+    """The detector that ``settings.detector`` names; raises ModelError when its weights are missing."""
+    if settings.detector == "retina-face":
+        return RetinaFacePackage(settings)
+    network: Any = models.get("retinaface").module
+    return OwnDetector(network, settings, device=models.device)
 
 
 class OwnDetector:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from palsy_cli.config import GradeSettings
-from palsy_cli.networks.algrnet import ALGRNet
+from palsy_cli.networks.algrnet import ALGRNet, fuse_softmax
 from palsy_cli.networks.hb_cascade import IMAGE_MEAN, IMAGE_STD, HBCascade, fuse_log_softmax
 from palsy_cli.records import ActionUnits, ByteImage, FloatArray, Grades, Keyframes
 from palsy_cli.stages import alignment
@@ -82,12 +82,14 @@ def grade(
     settings: GradeSettings,
     *,
     unfit: Mapping[str, str] | None = None,
+    temperatures: Mapping[str, float] | None = None,
 ) -> Grades:
     """Grade the patient from the peak frames of all movements.
 
     ALGRNet: argmax of the mean softmax over frames. Cascaded encoder: softmax of the mean log-softmax (patient-level
     fusion is not published). With ``flip_average`` each frame counts together with its mirror image, so that the
-    grade does not depend on the side. ``unfit`` names networks whose answers are withheld, with the reason.
+    grade does not depend on the side. ``unfit`` names networks whose answers are withheld, with the reason;
+    ``temperatures`` divide a network's logits (``evaluation.calibration``), 1 where none is given.
 
     Returns:
         Probabilities, or ``None`` with a reason when no keyframe shows movement.
@@ -96,16 +98,16 @@ def grade(
     if not peaks:
         reason = "no facial movement in the video: grades need the patient to perform expressions"
         return Grades(None, None, reason, reason)
-    without = unfit or {}
+    without, warmth = unfit or {}, temperatures or {}
     severity = house_brackmann = None
     if "algrnet" not in without:
         crops = _crops(keyframes, peaks, lambda p: algr_alignment(p, crop=algrnet.crop), algrnet.crop)
         logits = _run(lambda x: algrnet(x).grade_logits, algr_tensor(crops), algrnet, flip=settings.flip_average)
-        severity = tuple(logits.softmax(-1).mean(0).tolist())
+        severity = tuple(fuse_softmax(logits / warmth.get("algrnet", 1.0)).tolist())
     if "hb_cascade" not in without:
         crops = _crops(keyframes, peaks, lambda p: encoder_alignment(p, size=cascade.input_size), cascade.input_size)
         logits = _run(cascade, encoder_tensor(crops), cascade, flip=settings.flip_average)
-        house_brackmann = tuple(fuse_log_softmax(logits).tolist())
+        house_brackmann = tuple(fuse_log_softmax(logits / warmth.get("hb_cascade", 1.0)).tolist())
     return Grades(
         severity=severity,
         house_brackmann=house_brackmann,

@@ -65,6 +65,15 @@ def test_parameters_are_stored_in_half_and_buffers_as_they_are(folder: Path) -> 
     assert kinds["backbone.early.0.norm.num_batches_tracked"] == torch.int64
 
 
+def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
+    network = build_network("ovpm", "tiny")
+    saved = [
+        save_network(network, tmp_path / f"{i}.safetensors", name="ovpm", size="tiny", config={}, trained_on="random")
+        for i in range(4)
+    ]
+    assert len(set(saved)) == 1
+
+
 def test_a_weight_too_large_for_half_stays_whole_and_a_broken_one_is_refused(tmp_path: Path) -> None:
     network, path = build_network("retinaface", "tiny"), tmp_path / "a.safetensors"
     bias = network.class_heads[0].bias

@@ -167,7 +167,9 @@ def test_a_picture_without_a_face(tmp_path: Path, media: Path, monkeypatch: pyte
     class Models:
         device = "cpu"
 
-        def __init__(self, *_: Any, **__: Any) -> None: ...
+        @staticmethod
+        def of(execution: Execution) -> Models:
+            return Models()
 
         def get(self, name: str) -> Any:
             return type("Loaded", (), {"module": None})

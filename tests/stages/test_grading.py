@@ -137,3 +137,13 @@ def test_a_network_that_is_not_believed_gives_its_reason_instead_of_a_grade(
     found = grade(keyframes(), units([0.0, 4.0, 1.0, 3.0]), *networks, GradeSettings(), unfit={"hb_cascade": "chance"})
     assert found.house_brackmann is None and found.house_brackmann_reason == "chance"
     assert found.severity is not None and found.severity_reason is None
+
+
+def test_a_temperature_makes_a_grade_less_sure_and_keeps_the_other_network(networks: tuple[ALGRNet, HBCascade]) -> None:
+    shown, active = keyframes(), units([0.0, 4.0, 1.0, 3.0])
+    plain = grade(shown, active, *networks, GradeSettings())
+    warm = grade(shown, active, *networks, GradeSettings(), temperatures={"hb_cascade": 4.0})
+    assert warm.severity == plain.severity
+    assert warm.house_brackmann is not None and plain.house_brackmann is not None
+    assert max(warm.house_brackmann) < max(plain.house_brackmann)
+    assert np.argmax(warm.house_brackmann) == np.argmax(plain.house_brackmann)

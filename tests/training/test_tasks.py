@@ -120,7 +120,7 @@ def test_held_out_people_are_never_trained_on(make: Make, samples: FaceSamples, 
 
 
 def test_frozen_parts_stay(make: Make) -> None:
-    for name, part in (("dvpm", "ovpm"), ("hb_cascade", "cascade.encoder")):
+    for name, part in (("dvpm", "ovpm"), ("hb_cascade", "network.encoder")):
         task = make(name)
         batches = task.train_batches(0, np.random.default_rng(0))
         task.loss(next(batches))["loss"].backward()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from palsy_cli.evaluation.calibration import fit_temperature
 from palsy_cli.evaluation.metrics import confusion, macro_f1, rows_by_group, within_one
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.hb_cascade import GRADES, REGION_CLASSES, HBCascade, SegmentationEncoder, fuse_log_softmax
@@ -20,7 +21,7 @@ from palsy_cli.stages.regions import region_masks
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
-from palsy_cli.training.tasks.lessons import LESSONS, lesson_losses, lessons_of
+from palsy_cli.training.tasks.lessons import Taught, lesson_losses, lessons_of
 
 
 class _FaceCrops:
@@ -100,29 +101,14 @@ class SegmentationTask:
         return new >= old
 
 
-class TaughtCascade(nn.Module):
-    """The cascade with a second answer, the lessons, from the layer before its grades; for training only."""
-
-    def __init__(self, cascade: HBCascade) -> None:
-        super().__init__()
-        self.cascade = cascade
-        self.lesson = nn.Linear(cast("nn.Linear", cascade.grader.head[-1]).in_features, LESSONS)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, S, S) -> logits (N, 6), lessons (N, LESSONS)."""
-        with torch.no_grad():
-            z = self.cascade.encoder.encode(x)
-        seen = self.cascade.grader.embed(x, z)
-        return self.cascade.grader.head[-1](seen).float(), self.lesson(seen).float()
-
-
 class GraderTask:
     """Stage B: six grades by cross-entropy, with the lessons beside it; E1 is frozen inside the module."""
 
     score_name = "f1"
 
     def __init__(self, module: HBCascade, samples: FaceSamples, *, batch_size: int) -> None:
-        self.module, self.samples = TaughtCascade(module), samples
+        self.cascade, self.samples = module, samples
+        self.module = Taught(module, self._look, hidden=cast("nn.Linear", module.grader.head[-1]).in_features)
         training, self.check = graded_rows(samples)
         self.crops = _FaceCrops(samples, size=module.input_size, batch_size=batch_size, training=training)
         self.steps_per_epoch = self.crops.steps_per_epoch
@@ -133,6 +119,13 @@ class GraderTask:
             (x, self._grades(rows), lessons_of(self.samples, rows, mirrored=mirrored))
             for rows, x, _, mirrored in self.crops.batches(rng)
         )
+
+    def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, S, S) -> logits (N, 6) and what the layer before them sees."""
+        with torch.no_grad():
+            z = self.cascade.encoder.encode(x)
+        seen = self.cascade.grader.embed(x, z)
+        return self.cascade.grader.head[-1](seen).float(), seen
 
     def _grades(self, rows: Any) -> Tensor:
         return torch.from_numpy(self.samples.grade[rows].astype(np.int64) - 1)
@@ -145,18 +138,20 @@ class GraderTask:
         return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
-        """Per-frame macro F1, accuracy, share within one grade, and F1 of whole episodes, on held-out people."""
+        """Macro F1, accuracy, share within one grade of frames; F1 and temperature of episodes; on held-out people."""
         rows = [self.check[start : start + 32] for start in range(0, len(self.check), 32)]
         crops = (beside(self.module, self.crops.cut(some, None)[0]) for some in rows)
         logits = torch.cat([self.module(x)[0].cpu() for x in crops])
         guess, real = logits.argmax(-1).numpy(), self._grades(self.check).numpy()
         episodes = rows_by_group(self.samples.episode[self.check])
         fused = np.array([int(fuse_log_softmax(logits[own]).argmax()) for own in episodes])
+        patients = real[[own[0] for own in episodes]]
         return {
             "f1": macro_f1(real, guess, classes=GRADES),
             "accuracy": float((guess == real).mean()),
             "within_one": within_one(real, guess),
-            "patient_f1": macro_f1(real[[own[0] for own in episodes]], fused, classes=GRADES),
+            "patient_f1": macro_f1(patients, fused, classes=GRADES),
+            "temperature": fit_temperature(logits, patients, episodes, fuse_log_softmax),
         }
 
     def better(self, new: float, old: float) -> bool:

@@ -27,6 +27,8 @@ _POINT_NOISE = 0.008
 _REST_SHARE = 0.65
 #: Weights of squared error, cross-entropy and displacement; squared error is what learns (labels are mostly zero).
 _SQUARED, _CLASSES, _FLOW = 0.3, 0.02, 0.3
+#: Alignment that stretches a face this much more in one direction than in the other is none.
+_MOST_STRETCH = 4.0
 #: Longest displacement in pixels of the cached crop.
 _FARTHEST = 24.0
 #: Aligned pixel to cell of the displacement grid: cell centres lie at 8 k + 3.5.
@@ -60,7 +62,8 @@ class DifferenceTask:
         self.height, self.width = ovpm.input_size
         self.faces = batch_size // 2
         self.aus = ovpm.aus
-        labelled = np.isfinite(samples.left[:, 0])
+        unfit = samples.episode[~_alignable(samples.points)]
+        labelled = np.isfinite(samples.left[:, 0]) & ~np.isin(samples.episode, unfit)
         self.partners = _partners(samples, labelled)
         self.training = np.flatnonzero(labelled & ~samples.held_out)
         self.check = np.flatnonzero(labelled & samples.held_out & ~samples.rest)[:640]
@@ -86,6 +89,8 @@ class DifferenceTask:
         self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False
     ) -> tuple[Tensor, ...]:
         others = np.array([self._partner(int(row), rng, rest=plain) for row in rows])
+        if not plain:  # the network is asked both ways round (``antisymmetric_difference``)
+            rows, others = np.where(rng.random(len(rows)) < 0.5, [rows, others], [others, rows])
         noise = 0.0 if plain else _POINT_NOISE
         now, flow_now = self._halves(rows, rng, noise)
         other, flow_other = self._halves(others, rng, noise)
@@ -167,6 +172,13 @@ class DifferenceTask:
     def better(self, new: float, old: float) -> bool:
         """Larger is better; a later epoch wins a tie."""
         return new >= old
+
+
+def _alignable(points: FloatArray) -> np.ndarray[Any, Any]:
+    """Which of the faces (N, 68, 2) three points can align: not those turned so far that the nose tip meets an eye."""
+    matrices = [alignment.three_point_affine(three)[:, :2] for three in alignment.stable_points(points)]
+    stretch = np.linalg.svd(np.stack(matrices), compute_uv=False)
+    return np.asarray(stretch[:, 0] < _MOST_STRETCH * stretch[:, 1])
 
 
 def _partners(samples: FaceSamples, labelled: np.ndarray[Any, Any]) -> dict[int, tuple[Any, Any]]:

@@ -7,11 +7,12 @@ a way (squared errors of signed numbers), and the grade follows from them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from palsy_cli.records import ALL_AUS
 from palsy_cli.training.samples import FaceSamples
@@ -21,6 +22,26 @@ LESSONS = 1 + 2 * len(ALL_AUS)
 #: Weight of the muscles' squared error (intensities 0..1) beside the grade's cross-entropy.
 _MUSCLES = 10.0
 _WORST_GRADE = 6
+
+
+class Taught(nn.Module):
+    """A grading network with a second answer, the lessons, from the layer before its grades; for training only.
+
+    Args:
+        network: what is trained.
+        look: pictures to the network's answer and the (N, ``hidden``) values of that layer.
+        hidden: width of that layer.
+    """
+
+    def __init__(self, network: nn.Module, look: Callable[[Tensor], tuple[Any, Tensor]], *, hidden: int) -> None:
+        super().__init__()
+        self.network, self.look = network, look
+        self.lesson = nn.Linear(hidden, LESSONS)
+
+    def forward(self, x: Tensor) -> tuple[Any, Tensor]:
+        """(N, 3, S, S) -> the network's answer, lessons (N, LESSONS)."""
+        answer, seen = self.look(x)
+        return answer, self.lesson(seen).float()
 
 
 def lessons_of(samples: FaceSamples, rows: Any, *, mirrored: Any) -> Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from palsy_cli.evaluation.calibration import fit_temperature
 from palsy_cli.evaluation.metrics import macro_f1, rows_by_group
-from palsy_cli.networks.algrnet import ALGRNet, ALGROutput, occurrence_weights, palsy_loss
+from palsy_cli.networks.algrnet import ALGRNet, ALGROutput, fuse_softmax, occurrence_weights, palsy_loss
 from palsy_cli.networks.algrnet_regions import to_49
 from palsy_cli.networks.device import beside
 from palsy_cli.records import FloatArray
@@ -20,21 +21,7 @@ from palsy_cli.stages.grading import algr_alignment
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
-from palsy_cli.training.tasks.lessons import LESSONS, lesson_losses, lessons_of
-
-
-class TaughtALGRNet(nn.Module):
-    """ALGRNet with a second answer, the lessons, from the layer before its grades; for training only."""
-
-    def __init__(self, network: ALGRNet) -> None:
-        super().__init__()
-        self.network = network
-        self.lesson = nn.Linear(cast("nn.Linear", network.integrated_head[2]).in_features, LESSONS)
-
-    def forward(self, x: Tensor) -> tuple[ALGROutput, Tensor]:
-        """(N, 3, S, S) -> the network's output, lessons (N, LESSONS)."""
-        output: ALGROutput = self.network(x)
-        return output, self.lesson(output.hidden)
+from palsy_cli.training.tasks.lessons import Taught, lesson_losses, lessons_of
 
 
 class SeverityTask:
@@ -43,7 +30,8 @@ class SeverityTask:
     score_name = "f1"
 
     def __init__(self, module: ALGRNet, samples: FaceSamples, *, batch_size: int) -> None:
-        self.network, self.module = module, TaughtALGRNet(module)
+        self.network = module
+        self.module = Taught(module, self._look, hidden=cast("nn.Linear", module.integrated_head[2]).in_features)
         self.samples, self.batch_size = samples, batch_size
         self.training, self.check = graded_rows(samples)
         self.grades = np.array([0, *(severity_of_grade(g) for g in range(1, 7))])
@@ -51,6 +39,10 @@ class SeverityTask:
         rates = np.bincount(own, minlength=4) / max(len(own), 1)
         self.weights = occurrence_weights(torch.from_numpy(rates.clip(1e-6)).float())
         self.steps_per_epoch = max(1, len(self.training) // batch_size)
+
+    def _look(self, x: Tensor) -> tuple[ALGROutput, Tensor]:
+        output: ALGROutput = self.network(x)
+        return output, cast("Tensor", output.hidden)
 
     def start_from_mean_face(self) -> None:
         """Let the alignment head begin at the mean face of the training people."""
@@ -101,22 +93,24 @@ class SeverityTask:
         return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
-        """Macro F1 of frames and of whole episodes, accuracy, the points' error (% of the outer-canthal distance)."""
+        """Macro F1 of frames and of whole episodes, temperature, points' error (% of the outer-canthal distance)."""
         found, errors = [], []
         for start in range(0, len(self.check), 32):
             faces, points, *_ = self._batch(self.check[start : start + 32], None)
             output = self.network(beside(self.network, faces))
-            found.append(output.grade_logits.float().softmax(-1).cpu().numpy())
+            found.append(output.grade_logits.float().cpu())
             away = (output.landmarks.float().cpu() - points).norm(dim=-1).mean(1)
             errors.append((100 * away / (points[:, 28] - points[:, 19]).norm(dim=-1)).numpy())
-        odds, real = np.concatenate(found), self.grades[self.samples.grade[self.check]]
-        guess = odds.argmax(-1)
+        logits, real = torch.cat(found), self.grades[self.samples.grade[self.check]]
+        guess = logits.argmax(-1).numpy()
         episodes = rows_by_group(self.samples.episode[self.check])
-        fused = np.array([int(odds[own].mean(0).argmax()) for own in episodes])
+        fused = np.array([int(fuse_softmax(logits[own]).argmax()) for own in episodes])
+        patients = real[[own[0] for own in episodes]]
         return {
             "f1": macro_f1(real, guess, classes=4),
             "accuracy": float((guess == real).mean()),
-            "patient_f1": macro_f1(real[[own[0] for own in episodes]], fused, classes=4),
+            "patient_f1": macro_f1(patients, fused, classes=4),
+            "temperature": fit_temperature(logits, patients, episodes, fuse_softmax),
             "point_error_percent": float(np.concatenate(errors).mean()),
         }
 
