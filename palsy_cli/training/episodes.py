@@ -47,6 +47,10 @@ TASKS: tuple[dict[int, float], ...] = (
 _FREE = (*ALL_AUS, 7, 10, 16, 24)
 _TWO_SIDED = (26, 18)
 RESTS_PER_EPISODE = 2
+#: Share of a photo's episodes moved by the table: two accounts of how skin follows a muscle, neither learned by heart.
+_TABLE_SHARE = 0.5
+#: Standard deviations of (yaw, pitch) in degrees: between the episodes of a person, and between frames of an episode.
+_POSE_SD, _TURN_SD = (5.0, 3.0), (4.0, 3.0)
 #: Frames of an episode, resting ones included.
 FRAMES: dict[Kind, int] = {"still": 2, "free": 8, "lesion": 6}
 
@@ -67,7 +71,8 @@ class FramePlan:
 class EpisodePlan:
     """One person with one lesion. ``grade`` is the House-Brackmann grade, 0 where there is none to learn.
 
-    A person without a photo is drawn, with ``person`` as seed.
+    A person without a photo is drawn, with ``person`` as seed. ``by_table``: the photo is moved by the table of
+    muscles that comes along (as ``palsy simulate`` does), not by the training rig.
     """
 
     photo: Photo | None
@@ -78,6 +83,7 @@ class EpisodePlan:
     frames: int
     grade: int = 0
     side: Side = "left"
+    by_table: bool = False
 
     @property
     def calm(self) -> bool:
@@ -101,7 +107,8 @@ class EpisodePlan:
             resting = number < RESTS_PER_EPISODE and self.kind != "still"
             drives = {} if resting else actor.drives(rng)
             left, right = (au_labels(drives, side) for side in ("left", "right"))
-            pose = (actor.pose[0] + rng.normal(0, 2.5), actor.pose[1] + rng.normal(0, 2.0))
+            turn = rng.normal(0, _TURN_SD)
+            pose = (actor.pose[0] + float(turn[0]), actor.pose[1] + float(turn[1]))
             yield FramePlan(drives, left, right, actor.lesion, pose, resting)
 
 
@@ -116,7 +123,8 @@ class _Actor:
 
     @staticmethod
     def draw(plan: EpisodePlan, rng: np.random.Generator) -> _Actor:
-        pose = (float(rng.normal(0, 4)), float(rng.normal(0, 3)))
+        yaw, pitch = rng.normal(0, _POSE_SD)
+        pose = (float(yaw), float(pitch))
         if plan.kind != "lesion":
             return _Actor(plan.kind, pose=pose)
         lesion = house_brackmann_preset(plan.grade, plan.side, rng=rng)
@@ -170,5 +178,6 @@ def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 
             if kind == "lesion":
                 grade, dealt = dealt % 6 + 1, dealt + 1
             drawn_at = int(rng.integers(2**31))
-            plans.append(EpisodePlan(photo, person, len(plans), drawn_at, kind, FRAMES[kind], grade, side))
+            by_table = bool(rng.random() < _TABLE_SHARE)
+            plans.append(EpisodePlan(photo, person, len(plans), drawn_at, kind, FRAMES[kind], grade, side, by_table))
     return plans

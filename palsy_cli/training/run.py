@@ -43,6 +43,15 @@ TRAINED_ON_PALSY = "simulated palsy on AI-generated faces (faker-js, SFHQ, SFHQ-
 #: Share of the minutes of ``hb_cascade`` that its first stage gets.
 _SEGMENTATION_SHARE = 0.5
 _DETECTOR_STEPS = 120
+#: All networks in the order in which they build on each other, and their shares of a common budget.
+SHARES: dict[str, float] = {
+    "landmark_fcn": 0.22,
+    "retinaface": 0.18,
+    "ovpm": 0.14,
+    "dvpm": 0.16,
+    "hb_cascade": 0.18,
+    "algrnet": 0.12,
+}
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,48 @@ def train(
     if export_to is not None:
         export(trained, network, job.recipe(), export_to)
     return job.run
+
+
+def train_all(
+    *,
+    data: Path,
+    runs: Path,
+    size: str = "compact",
+    minutes: float | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    export_to: Path | None,
+    on_progress: ProgressCallback | None = None,
+) -> None:
+    """Train every network in the order in which they build on each other; the rest is as for ``train``.
+
+    Args:
+        data: folder with photos/, rig/ and backgrounds/.
+        runs: folder of the runs ``<network>-<size>`` and their common samples.
+        size: ``compact``, ``paper`` or ``tiny``.
+        minutes: budget of all together, dealt by ``SHARES``.
+        resume: continue where a run of all was cut; finished networks are exported as they are.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        export_to: folder of models; later networks start from earlier ones in it.
+        on_progress: told stage, steps done, steps in all.
+
+    Raises:
+        UsageError: no folder of models; otherwise as ``train``.
+    """
+    if export_to is None:
+        raise UsageError("train all: name a folder for the models with --export DIR; the networks build on each other")
+    for network, share in SHARES.items():
+        train(
+            network,
+            data=data,
+            run=runs / f"{network}-{size}",
+            size=size,
+            minutes=None if minutes is None else minutes * share,
+            resume=resume,
+            device=device,
+            export_to=export_to,
+            on_progress=on_progress,
+        )
 
 
 def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None:

@@ -18,10 +18,13 @@ import numpy as np
 from palsy_cli.datasets.people import Photo, read_photos, read_rig
 from palsy_cli.errors import DatasetError
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
+from palsy_cli.simulate.appearance import View
+from palsy_cli.simulate.clips import DrawnRenderer, Renderer
 from palsy_cli.simulate.muscles import midline_pull, move_points
 from palsy_cli.simulate.palsy import rest_displacement
-from palsy_cli.simulate.person import Person, View, draw_person, neutral_of
+from palsy_cli.simulate.person import Person, neutral_of
 from palsy_cli.simulate.photo import PhotoFace, Pose
+from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, interpolate_field, outline_points, sample_cells
 from palsy_cli.stages import alignment
@@ -29,9 +32,9 @@ from palsy_cli.training.episodes import EpisodePlan, FramePlan, plan_episodes
 
 CACHE_SIDE = 288
 CACHE_MARGIN = 1.4
-#: Drawn people: how many, and the side in pixels of the picture that is cropped.
+#: Drawn people: how many, the side in pixels of the picture that is cropped, and the pupil distance as a share of it.
 DRAWN_PEOPLE = 80
-_DRAWN_SIDE = 336
+_DRAWN_SIDE, _DRAWN_ZOOM = 336, 0.25
 
 #: Picture, 68 points in its pixels, displacement field of one frame.
 Shot = tuple[ByteImage, FloatArray, FloatArray]
@@ -147,18 +150,26 @@ class _PhotoStage:
         return warped.image, warped.points[self.rig.index68], warped.flow
 
 
-class _DrawnStage:
-    """A drawn person in front of the same camera."""
+class _RenderedStage:
+    """A person shown by the simulator's own renderer, moved by the table of muscles that comes along."""
 
-    def __init__(self, seed: int) -> None:
-        self.person = Person.from_seed(seed)
-        self.neutral = neutral_of(self.person)
+    def __init__(self, renderer: Renderer, neutral: FloatArray, *, zoom: float) -> None:
+        self.renderer, self.neutral, self.zoom = renderer, neutral, zoom
+
+    @staticmethod
+    def of_drawing(seed: int) -> _RenderedStage:
+        person = Person.from_seed(seed)
+        renderer = DrawnRenderer(person, (_DRAWN_SIDE, _DRAWN_SIDE))
+        return _RenderedStage(renderer, neutral_of(person), zoom=_DRAWN_ZOOM)
+
+    @staticmethod
+    def of_photo(photo: Photo, rig: Rig, rng: np.random.Generator) -> _RenderedStage:
+        renderer = PhotoRenderer.of(photo.read(), photo.points[rig.index68], seed=int(rng.integers(2**31)))
+        return _RenderedStage(renderer, renderer.mesh.neutral, zoom=View.zoom)
 
     def show(self, frame: FramePlan) -> Shot:
-        view = View(yaw=frame.pose[0], pitch=frame.pose[1], zoom=0.25)
-        image, points = draw_person(
-            self.person, frame.drives, size=(_DRAWN_SIDE, _DRAWN_SIDE), view=view, lesion=frame.lesion
-        )
+        view = View(yaw=frame.pose[0], pitch=frame.pose[1], zoom=self.zoom)
+        image, points = self.renderer.render(frame.drives, lesion=frame.lesion, view=view)
         matrix = alignment.crop_similarity(alignment.five_points(points), size=CACHE_SIDE, margin=CACHE_MARGIN)
         crop = alignment.warp(image, matrix, (CACHE_SIDE, CACHE_SIDE))
         placed = alignment.transform_points(points, matrix)
@@ -174,10 +185,16 @@ class _DrawnStage:
         return crop, placed, sample_cells(field)
 
 
+def _stage_of(plan: EpisodePlan, rig: Rig, rng: np.random.Generator) -> _PhotoStage | _RenderedStage:
+    if plan.photo is None:
+        return _RenderedStage.of_drawing(plan.person)
+    return (_RenderedStage.of_photo if plan.by_table else _PhotoStage)(plan.photo, rig, rng)
+
+
 def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, dict[str, Any]]]:
     """Picture and labels of each frame of one episode."""
     rng = np.random.default_rng(plan.seed)
-    stage = _DrawnStage(plan.person) if plan.photo is None else _PhotoStage(plan.photo, rig, rng)
+    stage = _stage_of(plan, rig, rng)
     unknown = np.full(len(ALL_AUS), np.nan)
     for frame in plan.draw_frames(rng):
         image, points, flow = stage.show(frame)

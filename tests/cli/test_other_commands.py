@@ -27,8 +27,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, function: str, answer
     """Replace ``module.function``; the list collects what it is called with."""
     calls: list[dict[str, Any]] = []
 
-    def fake(first: Any, **rest: Any) -> Any:
-        calls.append({"first": first, **rest})
+    def fake(*first: Any, **rest: Any) -> Any:
+        calls.append(({"first": first[0]} if first else {}) | rest)
         return answer
 
     made = ModuleType(module)
@@ -64,6 +64,13 @@ def test_train(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         "first": "dvpm", "data": Path("d"), "run": Path("r"), "size": "tiny", "minutes": 2.5,
         "resume": True, "device": "cpu", "export_to": Path("m"),
     }  # fmt: skip
+
+
+def test_train_all(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = stand_in(monkeypatch, "palsy_cli.training.run", "train_all", None)
+    args = "train all --data d --minutes 60 --export m"
+    assert palsy(*args.split()).stdout == "runs\n"
+    assert calls[0]["runs"] == Path("runs") and calls[0]["minutes"] == 60 and calls[0]["export_to"] == Path("m")
 
 
 def test_train_without_data_says_how_to_name_it(palsy: Run) -> None:

@@ -12,7 +12,7 @@ from palsy_cli.networks.registry import NETWORKS
 from palsy_cli.networks.weights import ModelSet, load_network, read_manifest, verify
 from palsy_cli.training import run as training_run
 from palsy_cli.training.checkpoints import RunFolder
-from palsy_cli.training.run import train
+from palsy_cli.training.run import SHARES, train, train_all
 from palsy_cli.training.tasks import detector
 
 #: Budget of a run; whatever it allows, an epoch's validation follows.
@@ -33,10 +33,23 @@ def small_scenes() -> pytest.MonkeyPatch:
 def models(data: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory, small_scenes: object) -> Path:
     """All six networks, hardly trained; runs lie beside the cache."""
     folder = tmp_path_factory.mktemp("models")
-    for name in NETWORKS:
-        run = train(name, data=data, run=cache.parent / f"{name}-tiny", size="tiny", minutes=MINUTES, export_to=folder)
-        assert run == cache.parent / f"{name}-tiny"
+    train_all(data=data, runs=cache.parent, size="tiny", minutes=6 * MINUTES, export_to=folder)
     return folder
+
+
+def steps_of(run: Path) -> list[float]:
+    return [row["step"] for row in RunFolder(run).read_metrics()]
+
+
+def test_all_shares_one_budget_and_goes_on(models: Path, data: Path, cache: Path) -> None:
+    assert set(SHARES) == set(NETWORKS) and sum(SHARES.values()) == pytest.approx(1)
+    before = {name: steps_of(cache.parent / f"{name}-tiny") for name in NETWORKS}
+    digests = {entry.name: entry.sha256 for entry in read_manifest(models)}
+    train_all(data=data, runs=cache.parent, size="tiny", minutes=6 * MINUTES, resume=True, export_to=models)
+    assert {name: steps_of(cache.parent / f"{name}-tiny") for name in NETWORKS} == before
+    assert {entry.name: entry.sha256 for entry in read_manifest(models)} == digests
+    with pytest.raises(UsageError, match="--export"):
+        train_all(data=data, runs=cache.parent, size="tiny", export_to=None)
 
 
 def test_every_network_is_exported_whole(models: Path) -> None:
