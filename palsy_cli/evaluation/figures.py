@@ -90,7 +90,7 @@ def landmark_figures(cases: Sequence[Case]) -> list[Figure]:
 
 def au_figures(cases: Sequence[Case]) -> list[Figure]:
     """Intensity of each half face in the keyframes: MAE, ICC(3,1) and PCC, mean over units, and PCC of each."""
-    found, truth, people = _halves(cases)
+    found, truth, people = found_and_true(cases)
     columns = [ALL_AUS.index(au) for au in SCORED_AUS]
     found, truth = found[:, columns], truth[:, columns]
 
@@ -109,7 +109,47 @@ def au_figures(cases: Sequence[Case]) -> list[Figure]:
     return figures
 
 
-def _halves(cases: Sequence[Case]) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
+#: The figures of ``agreement``, with the direction that is better.
+_AGREEMENT: dict[str, int] = {"MAE": -1, "ICC(3,1)": 1, "PCC": 1}
+
+
+def agreement(found: FloatArray, truth: FloatArray) -> dict[str, float]:
+    """MAE, ICC(3,1) and PCC of intensities (N, A), mean over units."""
+    return {
+        "MAE": float(np.nanmean(absolute_error(found, truth))),
+        "ICC(3,1)": float(np.nanmean(intraclass(found, truth))),
+        "PCC": float(np.nanmean(pearson(found, truth))),
+    }
+
+
+def helper_curve(cases: Sequence[Case]) -> dict[int, dict[str, float]]:
+    """``agreement`` for each number of helper frames that was tried, all such cases together; 0 is the OVPM alone."""
+    tried = [case for case in cases if case.by_helpers]
+    columns = [ALL_AUS.index(au) for au in SCORED_AUS]
+    truth = np.concatenate(
+        [half for case in tried for half in (case.true_left, case.true_right)] or [np.empty((0, 14))]
+    )
+    curve = {}
+    for m in sorted(tried[0].by_helpers) if tried else ():
+        found = np.concatenate([half for case in tried for half in case.by_helpers[m]])
+        curve[m] = agreement(found[:, columns], truth[:, columns])
+    return curve
+
+
+def ensemble_figures(cases: Sequence[Case], *, helpers: int) -> list[Figure]:
+    """What the difference ensemble adds to the OVPM alone: the gain of each figure, positive is better."""
+    curve = helper_curve(cases)
+    if 0 not in curve or helpers not in curve:
+        return []
+    alone, together = curve[0], curve[helpers]
+    return [
+        Figure("difference ensemble", f"gain in {name} over the OVPM alone", sign * (together[name] - alone[name]),
+               target=">= 0", note=f"{alone[name]:.3f} alone, {together[name]:.3f} with {helpers} helpers")
+        for name, sign in _AGREEMENT.items()
+    ]  # fmt: skip
+
+
+def found_and_true(cases: Sequence[Case]) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
     """Found and true intensities (2 x keyframes, 14) of all patients' halves, and the person of each row."""
     found = np.concatenate([half for case in cases for half in (case.left, case.right)])
     truth = np.concatenate([half for case in cases for half in (case.true_left, case.true_right)])

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from palsy_cli import pipeline
 from palsy_cli.config import Execution, Settings
-from palsy_cli.records import ByteImage, FloatArray, Side, WeakSide
+from palsy_cli.networks.weights import ModelSet
+from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, WeakSide
 from palsy_cli.simulate.clips import Truth, simulate_clip
 from palsy_cli.simulate.palsy import (
     SYNKINESIS_GAINS,
@@ -28,6 +29,8 @@ from palsy_cli.simulate.palsy import (
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.scores import severity_of_grade
 from palsy_cli.simulate.script import write_script
+from palsy_cli.stages.action_units import estimate_action_units
+from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 
 #: Frames per second and tempo of the videos: the protocol in eleven seconds, fifteen pictures a second.
@@ -40,11 +43,12 @@ DOSES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Face:
-    """A person: (H, W, 3) RGB uint8 and the 68 points (68, 2) in its pixels."""
+    """A person: (H, W, 3) RGB uint8, the 68 points (68, 2) in its pixels, whether they look into the camera."""
 
     name: str
     image: ByteImage
     points: FloatArray
+    frontal: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Case:
         pairs: (response, trigger) flagged as synkinetic, per side.
         tested_synkinesis: whether any pair had enough keyframes.
         asymmetry: sum of |delta AM| over all units.
+        by_helpers: number of helper frames -> (left, right) as found with so many; empty when not asked for.
     """
 
     person: int
@@ -90,6 +95,7 @@ class Case:
     pairs: frozenset[tuple[Side, int, int]]
     tested_synkinesis: bool
     asymmetry: float
+    by_helpers: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     @property
     def true_severity(self) -> int:
@@ -143,8 +149,24 @@ def plan_doses(people: Sequence[int], *, seed: int = 0) -> list[Patient]:
     ]
 
 
-def examine(patient: Patient, face: Face, folder: Path, *, settings: Settings, execution: Execution) -> Case:
+def examine(
+    patient: Patient,
+    face: Face,
+    folder: Path,
+    *,
+    settings: Settings,
+    execution: Execution,
+    helpers: Sequence[int] = (),
+) -> Case:
     """Film one patient into ``folder`` and assess the film.
+
+    Args:
+        patient: who, with which palsy.
+        face: the patient's photo.
+        folder: where the film goes.
+        settings: as for ``assess``.
+        execution: device and models.
+        helpers: numbers of helper frames that the difference ensemble is tried with beside its setting.
 
     Raises:
         NoFaceError: the product does not find the face.
@@ -154,7 +176,25 @@ def examine(patient: Patient, face: Face, folder: Path, *, settings: Settings, e
     script = write_script(tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
     video = folder / "patient.mp4"
     truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
-    return to_case(patient, truth, pipeline.assess(video, settings=settings, execution=execution))
+    result = pipeline.assess(video, settings=settings, execution=execution)
+    case = to_case(patient, truth, result)
+    return dataclasses.replace(case, by_helpers=_with_helpers(helpers, result.keyframes, settings, execution))
+
+
+def _with_helpers(
+    helpers: Sequence[int], keyframes: Keyframes, settings: Settings, execution: Execution
+) -> dict[int, tuple[FloatArray, FloatArray]]:
+    """Intensities (K, 14) of left and right under each number of helper frames; 0 is the OVPM alone."""
+    if not helpers:
+        return {}
+    models, halves = ModelSet.of(execution), split_halves(keyframes)
+    found = {}
+    for m in helpers:
+        chosen = dataclasses.replace(settings.action_units, helpers=m)
+        ovpm, dvpm = (cast("Any", models.get(name).module) for name in ("ovpm", "dvpm"))
+        units = estimate_action_units(halves, ovpm, dvpm, chosen, seed=settings.seed)
+        found[m] = (units.left, units.right)
+    return found
 
 
 def to_case(patient: Patient, truth: Truth, result: Any) -> Case:

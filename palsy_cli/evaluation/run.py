@@ -18,6 +18,7 @@ from palsy_cli.evaluation.figures import (
     Figure,
     au_figures,
     dose_figures,
+    ensemble_figures,
     grade_figures,
     landmark_figures,
     side_figures,
@@ -25,6 +26,7 @@ from palsy_cli.evaluation.figures import (
 )
 from palsy_cli.evaluation.patients import DOSES, Case, Face, Patient, examine, plan_doses, plan_patients
 from palsy_cli.evaluation.photos import photo_figures
+from palsy_cli.evaluation.plots import draw_plots
 from palsy_cli.evaluation.recordings import recording_figures, try_recordings
 from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
 from palsy_cli.files import atomic_write
@@ -33,14 +35,18 @@ from palsy_cli.networks.weights import find_models_dir
 
 #: Photos that the detector is measured on, at most.
 _MOST_PHOTOS = 200
+#: Numbers of helper frames that the difference ensemble is tried with, on so many of the patients.
+HELPERS, _HELPED = tuple(range(7)), 12
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, on what, in how many seconds."""
+    """What was measured, on what, in how many seconds; the patients, and those of the dose response."""
 
     figures: tuple[Figure, ...]
     about: dict[str, object]
+    cases: tuple[Case, ...] = ()
+    dosed: tuple[Case, ...] = ()
 
     def markdown(self) -> str:
         """The table, and what it rests on, as a page."""
@@ -48,10 +54,12 @@ class Evaluation:
         return to_markdown(self.figures, title="Simulated patients, people never trained on", about=lines)
 
     def write(self, out: Path) -> None:
-        """``simulated.md``, ``simulated.csv``, ``simulated.json``."""
+        """``simulated.md``, ``simulated.csv``, ``simulated.json``, and the plots as ``simulated-*.png``."""
         atomic_write(out / "simulated.md", self.markdown(), private=False)
         atomic_write(out / "simulated.csv", to_csv(self.figures), private=False)
         atomic_write(out / "simulated.json", to_json(self.figures, about=self.about), private=False)
+        for name, picture in draw_plots(self.cases, self.dosed):
+            atomic_write(out / f"simulated-{name}.png", picture, private=False)
 
 
 def evaluate_simulated(
@@ -96,11 +104,14 @@ def evaluate_simulated(
         faces, settings=settings, execution=execution, on_face=lambda done: tell("photos", done, len(faces))
     )
     planned = plan_patients(len(calm), patients, seed=seed)
-    cases = examine_all(planned, calm, settings, execution, on_progress=tell)
-    figures += landmark_figures(cases) + au_figures(cases) + side_figures(cases) + grade_figures(cases)
-    figures += synkinesis_figures(cases)
+    cases = examine_all(planned[:_HELPED], calm, settings, execution, on_progress=tell, helpers=HELPERS)
+    cases += examine_all(planned[_HELPED:], calm, settings, execution, on_progress=tell)
+    figures += landmark_figures(cases) + au_figures(cases)
+    figures += ensemble_figures(cases, helpers=settings.action_units.helpers)
+    figures += side_figures(cases) + grade_figures(cases) + synkinesis_figures(cases)
     doses = plan_doses(range(min(dose_people, len(calm))), seed=seed)
-    figures += dose_figures(examine_all(doses, calm, settings, execution, on_progress=tell, stage="doses"))
+    dosed = examine_all(doses, calm, settings, execution, on_progress=tell, stage="doses")
+    figures += dose_figures(dosed)
     if videos is not None:
         trials = try_recordings(
             videos, settings=settings, execution=execution, on_trial=lambda done, all_: tell("recordings", done, all_)
@@ -116,14 +127,14 @@ def evaluate_simulated(
         "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(directory)},
         "seconds": round(time.perf_counter() - started, 1),
     }
-    return Evaluation(tuple(figures), about)
+    return Evaluation(tuple(figures), about, tuple(cases), tuple(dosed))
 
 
 def read_faces(data: Path) -> list[tuple[Face, Photo]]:
     """The people of a data folder that no network was trained on, with the 68 of their photos' points."""
     held_out = [photo for photo in read_photos(data) if photo.held_out]
     index68 = read_rig(data).index68
-    return [(Face(photo.path.name, photo.read(), photo.points[index68]), photo) for photo in held_out]
+    return [(Face(photo.path.name, photo.read(), photo.points[index68], photo.frontal), photo) for photo in held_out]
 
 
 def examine_all(
@@ -134,12 +145,13 @@ def examine_all(
     *,
     on_progress: ProgressCallback,
     stage: str = "patients",
+    helpers: Sequence[int] = (),
 ) -> list[Case]:
     """Every patient whose face is found; the others are missing from the list."""
     cases = []
     for number, patient in enumerate(patients):
         with tempfile.TemporaryDirectory() as place, contextlib.suppress(NoFaceError):
-            case = examine(patient, faces[patient.person], Path(place), settings=settings, execution=execution)
-            cases.append(case)
+            face = faces[patient.person]
+            cases.append(examine(patient, face, Path(place), settings=settings, execution=execution, helpers=helpers))
         on_progress(stage, number + 1, len(patients))
     return cases

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import one_hot, perfect_case
 
 from palsy_cli.evaluation.figures import (
     Figure,
     au_figures,
     dose_figures,
+    ensemble_figures,
     grade_figures,
+    helper_curve,
     landmark_figures,
     side_figures,
     synkinesis_figures,
@@ -23,25 +26,6 @@ from palsy_cli.evaluation.figures import (
 from palsy_cli.evaluation.patients import Case, plan_doses, plan_patients
 from palsy_cli.evaluation.recordings import Trial, recording_figures
 from palsy_cli.evaluation.tables import meets, to_csv, to_json, to_markdown
-from palsy_cli.simulate.scores import house_brackmann, severity_of_grade
-
-REGIONS = ("eyebrows", "eyes", "mouth", "face")
-
-
-def one_hot(place: int, count: int) -> tuple[float, ...]:
-    return tuple(float(i == place) for i in range(count))
-
-
-def perfect_case(patient: Any, rng: np.random.Generator) -> Case:
-    left, right = rng.uniform(0, 5, (2, 9, 14))
-    lesion, grade = patient.lesion, house_brackmann(patient.lesion)
-    pairs = frozenset((lesion.side, *pair) for pair in lesion.synkinesis)
-    case = Case(
-        patient.person, lesion, grade, np.full(9, 2.0), np.full(9, 3.0), left, right, left, right,
-        {}, one_hot(severity_of_grade(grade), 4), one_hot(grade - 1, 6), pairs, True,
-        sum(lesion.weakness.values()),
-    )  # fmt: skip
-    return dataclasses.replace(case, weak_sides={region: case.true_weak_side(region) for region in REGIONS})
 
 
 @pytest.fixture
@@ -143,3 +127,20 @@ def test_tables_tell_the_same(cases: list[Case]) -> None:
 )
 def test_targets(value: float, target: str, reached: bool | None) -> None:
     assert meets(Figure("g", "n", value, target=target)) is reached
+
+
+def test_the_gain_of_the_ensemble_is_that_of_its_helpers(cases: list[Case]) -> None:
+    rng = np.random.default_rng(3)
+
+    def noisy(case: Case, much: float) -> tuple[Any, Any]:
+        return tuple(half + rng.normal(0, much, half.shape) for half in (case.left, case.right))  # type: ignore[return-value]
+
+    assert ensemble_figures(cases, helpers=2) == [] and helper_curve(cases) == {}
+    tried = [dataclasses.replace(case, by_helpers={0: noisy(case, 1), 2: noisy(case, 0.1)}) for case in cases]
+    curve = helper_curve(tried + cases)
+    assert curve[0]["MAE"] == pytest.approx(np.sqrt(2 / np.pi), rel=0.1) and curve[2]["PCC"] > 0.99
+    gains = ensemble_figures(tried, helpers=2)
+    assert len(gains) == 3 and all(meets(gain) for gain in gains)
+    worse = [dataclasses.replace(case, by_helpers={0: case.by_helpers[2], 2: case.by_helpers[0]}) for case in tried]
+    assert not any(meets(loss) for loss in ensemble_figures(worse, helpers=2))
+    assert ensemble_figures(tried, helpers=3) == []
