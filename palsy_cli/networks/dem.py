@@ -16,6 +16,8 @@ import torch
 from timm.models.vgg import VGG
 from torch import Tensor, nn
 
+from palsy_cli.networks.layers import hidden_layer
+
 Fusion = Literal["concat", "add"]
 
 #: Convolutions before each max-pool (VGG-19).
@@ -54,7 +56,7 @@ class OVPM(nn.Module):
         aus: action units.
         classes: intensity classes per AU.
         input_size: (height, width) in pixels of the half face.
-        batch_norm: normalise after every convolution; for small sizes trained from scratch.
+        batch_norm: normalise after every convolution and hidden layer; for small sizes trained from scratch.
         dropout: probability after both hidden layers.
     """
 
@@ -74,7 +76,7 @@ class OVPM(nn.Module):
         self.aus, self.classes = aus, classes
         self.input_size: tuple[int, int] = (input_size[0], input_size[1])
         self.blocks = vgg_blocks(3, widths, CONVS_PER_BLOCK, batch_norm=batch_norm)
-        self.head = fc_head(widths[-1], fc_dim, aus * classes, dropout)
+        self.head = fc_head(widths[-1], fc_dim, aus * classes, dropout, batch_norm=batch_norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, aus, classes) of half faces (N, 3, H, W); raises ValueError for another shape."""
@@ -138,7 +140,7 @@ class DVPM(nn.Module):
         aus: action units.
         fusion: ``concat`` or ``add``, see ``Fuse``.
         input_size: (height, width) in pixels of the OVPM's input.
-        batch_norm: normalise inside the blocks.
+        batch_norm: normalise inside the blocks and the hidden layers.
         dropout: probability after both hidden layers.
         displacement: add a side output: how far the skin moved between both frames.
     """
@@ -166,7 +168,7 @@ class DVPM(nn.Module):
         self.input_size: tuple[int, int] = (input_size[0], input_size[1])
         self.blocks = vgg_blocks(widths[0], widths[1:], CONVS_PER_BLOCK[1:], batch_norm=batch_norm)
         self.fuse = nn.ModuleList(Fuse(width, fusion) for width in widths[1:])
-        self.head = fc_head(widths[-1], fc_dim, aus * self.classes, dropout)
+        self.head = fc_head(widths[-1], fc_dim, aus * self.classes, dropout, batch_norm=batch_norm)
         self.displacement = nn.Conv2d(widths[2], 2, 1) if displacement else None
         self.register_buffer("tap_scale", torch.ones(TAPS))
 
@@ -239,19 +241,14 @@ def vgg_blocks(channels_in: int, widths: Sequence[int], convs: Sequence[int], *,
     return nn.ModuleList(blocks[:-1])
 
 
-def fc_head(channels: int, fc_dim: int, outputs: int, dropout: float) -> nn.Sequential:
-    """VGG's classifier: 7x7 average pooling, two hidden layers with ReLU and dropout, one linear layer."""
-    head = nn.Sequential(
-        nn.AdaptiveAvgPool2d((7, 7)),
-        nn.Flatten(),
-        nn.Linear(channels * 49, fc_dim),
-        nn.ReLU(inplace=True),
-        nn.Dropout(dropout),
-        nn.Linear(fc_dim, fc_dim),
-        nn.ReLU(inplace=True),
-        nn.Dropout(dropout),
-        nn.Linear(fc_dim, outputs),
-    )
+def fc_head(channels: int, fc_dim: int, outputs: int, dropout: float, *, batch_norm: bool) -> nn.Sequential:
+    """VGG's classifier: 7x7 average pooling, two hidden layers, one linear layer."""
+    hidden = [
+        layer
+        for inputs in (channels * 49, fc_dim)
+        for layer in hidden_layer(inputs, fc_dim, batch_norm=batch_norm, dropout=dropout)
+    ]
+    head = nn.Sequential(nn.AdaptiveAvgPool2d((7, 7)), nn.Flatten(), *hidden, nn.Linear(fc_dim, outputs))
     linears = [layer for layer in head if isinstance(layer, nn.Linear)]
     for layer in linears:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

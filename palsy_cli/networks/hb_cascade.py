@@ -15,6 +15,8 @@ from timm.models.vgg import cfgs
 from torch import Tensor, nn
 from torch.nn import functional
 
+from palsy_cli.networks.layers import hidden_layer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -198,12 +200,6 @@ def _vgg16_features(inputs: int, *, divisor: int, batch_norm: bool) -> nn.Sequen
     return nn.Sequential(*layers)
 
 
-def _hidden_layer(inputs: int, outputs: int, *, batch_norm: bool, dropout: float) -> list[nn.Module]:
-    """A fully connected layer of VGG-16, normalised if asked for."""
-    norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
-    return [nn.Linear(inputs, outputs), *norm, nn.ReLU(), nn.Dropout(dropout)]
-
-
 class HouseBrackmannGrader(nn.Module):
     """E2: VGG-16 on the image and the condensed latent map of E1 (CEN, stage B).
 
@@ -242,7 +238,7 @@ class HouseBrackmannGrader(nn.Module):
         hidden = [
             layer
             for inputs in (512 // divisor * pool * pool, fc)
-            for layer in _hidden_layer(inputs, fc, batch_norm=batch_norm, dropout=dropout)
+            for layer in hidden_layer(inputs, fc, batch_norm=batch_norm, dropout=dropout)
         ]
         self.head = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(fc, GRADES))
         self._initialise()
