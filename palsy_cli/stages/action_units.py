@@ -22,8 +22,10 @@ from palsy_cli.networks.dem import (
 )
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfFaces
 
-#: How often the search for the calmest keyframe starts anew from the one found.
-_REST_ROUNDS = 3
+#: Keyframes that are tried as the patient's rest.
+_REST_CANDIDATES = 6
+#: A second keyframe is at rest, too, when no channel differs by more from the first.
+_STILL = 0.5
 #: Resting keyframes that a patient is referred to at most.
 _MAX_REST = 2
 
@@ -84,15 +86,15 @@ class _Side:
     def _value(self, logits: Tensor) -> Tensor:
         return expected_intensity(logits) if self.settings.decode == "expectation" else argmax_intensity(logits)
 
-    def deltas(self, pairs: list[tuple[int, int]]) -> Tensor:
-        """(len(pairs), channels) differences of frame i from frame j."""
+    def deltas(self, pairs: list[tuple[int, int]], *, antisymmetric: bool) -> Tensor:
+        """(len(pairs), channels) differences of frame i from frame j, asked both ways round if ``antisymmetric``."""
         found = []
         decode = expected_difference if self.settings.decode == "expectation" else argmax_difference
         with torch.inference_mode():
             for start in range(0, len(pairs), self.batch_size):
                 first, second = (list(index) for index in zip(*pairs[start : start + self.batch_size], strict=True))
                 maps = difference([t[first] for t in self.taps], [t[second] for t in self.taps])
-                if self.settings.antisymmetric:
+                if antisymmetric:
                     found.append(antisymmetric_difference(self.dvpm, maps, decode))
                 else:
                     found.append(decode(self.dvpm(maps)))
@@ -102,7 +104,7 @@ class _Side:
         """(K, channels) intensities 0..5 (DEM, eq. 3)."""
         anchors = self._from_rest(rest) if rest else self.values
         pairs = [(i, j) for i, chosen in enumerate(helpers) for j in chosen]
-        deltas = self.deltas(pairs)
+        deltas = self.deltas(pairs, antisymmetric=self.settings.antisymmetric)
         rows, at = [], 0
         for i, chosen in enumerate(helpers):
             if not chosen:
@@ -119,7 +121,7 @@ class _Side:
         high (the rest itself first of all). Only the ensemble's answer is clipped to 0..5.
         """
         pairs = [(i, rest[0]) for i in range(len(self.values))]
-        values = self.deltas(pairs)
+        values = self.deltas(pairs, antisymmetric=self.settings.antisymmetric)
         values[list(rest)] = 0.0
         return values
 
@@ -133,18 +135,34 @@ def half_tensor(images: ByteImage, size: tuple[int, int]) -> Tensor:
 
 
 def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
-    """The resting keyframes, calmest first: those of least total activity on both sides together.
+    """The resting keyframes, the surest first.
 
-    The difference network is the judge, since one frame alone cannot know a person's rest: all keyframes are
-    compared with one of them, then again with the calmest found, until that one stays.
+    The difference network is the judge, since one frame alone cannot know a person's rest. At rest no muscle works, so
+    that no other frame can lie below it: of some candidates the one is taken below which the others lie least.
+    Candidates are the first and last frame, where patients mostly rest, and whatever seems calmer than the best so far.
     """
+    tried: dict[int, Tensor] = {}
     count = len(sides[0].values)
-    calmest, activity = 0, torch.zeros(count)
-    for _ in range(_REST_ROUNDS):
-        pairs = [(i, calmest) for i in range(count)]
-        activity = torch.stack([side.deltas(pairs).sum(1) for side in sides]).sum(0)
-        found = int(activity.argmin())
-        if found == calmest:
-            break
-        calmest = found
-    return tuple(int(i) for i in activity.argsort(stable=True)[:_MAX_REST])
+    queue = [0, count - 1]
+    while queue and len(tried) < min(_REST_CANDIDATES, count):
+        candidate = queue.pop(0)
+        if candidate not in tried:
+            pairs = [(i, candidate) for i in range(count)]
+            tried[candidate] = torch.stack([side.deltas(pairs, antisymmetric=False) for side in sides])
+        if not queue:
+            calm = tried[_least_undercut(tried)].sum(2).sum(0).argsort(stable=True).tolist()
+            queue = [i for i in calm if i not in tried][:1]
+    best = _least_undercut(tried)
+    apart = tried[best].abs().sum(2).sum(0)
+    apart[best] = -1.0
+    still = tried[best].abs().amax((0, 2)) <= _STILL
+    still[best] = True
+    return tuple(i for i in apart.argsort(stable=True)[:_MAX_REST].tolist() if still[i])
+
+
+def _least_undercut(tried: dict[int, Tensor]) -> int:
+    """The candidate whose differences (sides, K, channels) of all frames from it are least negative in sum.
+
+    Each side is summed by itself: with the sides exchanged the answer must be the same to the last bit.
+    """
+    return min(tried, key=lambda candidate: float(-tried[candidate].clamp(max=0).sum((1, 2)).sum()))

@@ -92,6 +92,13 @@ def test_expectation_reads_between_the_classes() -> None:
     assert np.allclose(found.left, np.array(levels)[:, None], atol=1e-4)
 
 
+def test_rest_is_found_wherever_it_is() -> None:
+    levels = [3.0, 2.0, 4.0, 1.0, 0.0, 2.5, 5.0, 3.5, 4.5]
+    found = perfect(levels, [*levels[:6], 1.0, 3.0, 4.0], CLINICAL)
+    assert found.rest[0] == 4
+    assert np.allclose(found.left, np.array(levels)[:, None], atol=1e-3)
+
+
 def test_values_count_from_the_patients_own_rest() -> None:
     """A face that reads 1 on the left and 2 on the right at rest is at rest there."""
     left, right = [1.0, 1.0, 3.0, 4.0, 1.0, 2.0], [2.0, 2.0, 2.0, 5.0, 2.0, 3.0]
