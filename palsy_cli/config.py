@@ -74,6 +74,9 @@ class KeyframeSettings:
     threshold: float = 1.5
     #: Upper bound of kept frames; beyond it the threshold is raised until they fit.
     max_keyframes: int = 64
+    #: A frame is passed over when the nose tip lies further from its median place between the eyes (eye distances);
+    #: 0.1 is a turn of about 12 degrees. Ours: a turned half face looks like a moved one.
+    max_head_turn: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ PAPER_OVERRIDES: dict[str, object] = {
     "landmarks.passes": 1,
     "landmarks.min_peak": 0.0,
     "keyframes.threshold": 3.0,
+    "keyframes.max_head_turn": 1e9,
     "action_units.rest_reference": False,
     "action_units.decode": "argmax",
     "action_units.antisymmetric": False,

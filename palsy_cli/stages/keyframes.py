@@ -56,6 +56,7 @@ def select_keyframes(
 ) -> Keyframes:
     """Choose and align the keyframes in two streaming passes; memory is bounded by ``max_keyframes``.
 
+    Frames in which the head is turned from its usual direction (``max_head_turn``) are passed over.
     Pass one compares 48x48 grey faces: a frame is kept when its mean difference (0-255) to the last kept frame exceeds
     the threshold; first and last usable frames are always kept. When more than ``max_keyframes`` would be
     kept, the threshold is raised until they fit. Pass two aligns the kept frames by three points.
@@ -64,12 +65,30 @@ def select_keyframes(
         NoFaceError: no usable frame.
     """
     anchors = alignment_points(track, landmarks, face_settings)
-    usable = np.flatnonzero(track.usable & np.isfinite(anchors).all((1, 2)))
+    seen = track.usable & np.isfinite(anchors).all((1, 2))
+    usable = np.flatnonzero(seen)[facing_as_usual(anchors[seen], limit=settings.max_head_turn)]
     if not len(usable):
         raise NoFaceError(f"{clip.path}: no frame shows a face that can be measured; film it frontally and larger")
     thumbnails = _compare_faces(clip, anchors, set(usable.tolist()), on_frame)
     chosen = choose(thumbnails, threshold=settings.threshold, at_most=settings.max_keyframes)
     return _align(clip, track, landmarks, anchors, usable[chosen])
+
+
+def facing_as_usual(anchors: FloatArray, *, limit: float) -> npt.NDArray[np.bool_]:
+    """Which of N frames show the head as it is mostly held; a half face that turns looks like one that moves.
+
+    Args:
+        anchors: (N, 3, 2) right eye, left eye, nose tip.
+        limit: how far the nose tip may lie from its median place between the eyes, in eye distances.
+    """
+    axis = anchors[:, 1] - anchors[:, 0]
+    unit = np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6)
+    across = axis / unit
+    nose = anchors[:, 2] - anchors[:, :2].mean(1)
+    down = np.stack([-across[:, 1], across[:, 0]], axis=1)
+    place = np.stack([(nose * across).sum(1), (nose * down).sum(1)], axis=1) / unit
+    away = np.linalg.norm(place - np.median(place, axis=0), axis=1) if len(place) else np.zeros(0)
+    return np.asarray(away <= max(limit, float(away.min(initial=np.inf))))
 
 
 def choose(faces: ByteImage, *, threshold: float, at_most: int) -> list[int]:

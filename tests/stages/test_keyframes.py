@@ -13,7 +13,7 @@ from palsy_cli.config import FaceSettings, KeyframeSettings
 from palsy_cli.errors import NoFaceError
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
 from palsy_cli.stages import alignment
-from palsy_cli.stages.keyframes import choose, select_keyframes, smooth
+from palsy_cli.stages.keyframes import choose, facing_as_usual, select_keyframes, smooth
 from palsy_cli.stages.video import read_clip
 
 
@@ -145,6 +145,24 @@ def test_still_face_that_wanders_is_one_picture(tmp_path: Path) -> None:
     track, landmarks = track_of(points, ("",) * 6)
     kept = select_keyframes(clip, track, landmarks, KeyframeSettings(), FaceSettings())
     assert list(kept.frames) == [0, 5]
+
+
+def heads(*turns: float) -> FloatArray:
+    """Alignment points (N, 3, 2) of tilted heads of several sizes whose nose tips lie so far to the side."""
+    tilt = np.deg2rad(20)
+    across, down = np.array([np.cos(tilt), np.sin(tilt)]), np.array([-np.sin(tilt), np.cos(tilt)])
+    units = np.linspace(40, 200, len(turns))[:, None]
+    eyes = [np.outer(np.ones(len(turns)), across) * units * share for share in (-0.5, 0.5)]
+    nose = units * (np.array(turns)[:, None] * across + 0.6 * down)
+    return np.stack([*eyes, nose], axis=1) + [300.0, 200.0]
+
+
+def test_a_head_that_turns_is_passed_over_and_one_that_is_held_askew_is_not() -> None:
+    turned = heads(0.2, 0.21, 0.2, 0.35, 0.19, 0.05)
+    assert facing_as_usual(turned, limit=0.1).tolist() == [True, True, True, False, True, False]
+    assert facing_as_usual(turned, limit=1e9).all()
+    assert facing_as_usual(turned, limit=0.0).any(), "the commonest direction is always there"
+    assert facing_as_usual(turned[:0], limit=0.1).shape == (0,)
 
 
 def test_no_usable_frame(tmp_path: Path) -> None:
