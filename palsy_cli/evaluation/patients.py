@@ -29,7 +29,7 @@ from palsy_cli.simulate.palsy import (
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.scores import severity_of_grade
 from palsy_cli.simulate.script import write_script
-from palsy_cli.stages.action_units import estimate_action_units
+from palsy_cli.stages.action_units import estimate_by_helpers
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 
@@ -187,14 +187,10 @@ def _with_helpers(
     """Intensities (K, 14) of left and right under each number of helper frames; 0 is the OVPM alone."""
     if not helpers:
         return {}
-    models, halves = ModelSet.of(execution), split_halves(keyframes)
-    found = {}
-    for m in helpers:
-        chosen = dataclasses.replace(settings.action_units, helpers=m)
-        ovpm, dvpm = (cast("Any", models.get(name).module) for name in ("ovpm", "dvpm"))
-        units = estimate_action_units(halves, ovpm, dvpm, chosen, seed=settings.seed)
-        found[m] = (units.left, units.right)
-    return found
+    models = ModelSet.of(execution)
+    ovpm, dvpm = (cast("Any", models.get(name).module) for name in ("ovpm", "dvpm"))
+    found = estimate_by_helpers(split_halves(keyframes), ovpm, dvpm, settings.action_units, helpers, seed=settings.seed)
+    return {m: (units.left, units.right) for m, units in found.items()}
 
 
 def to_case(patient: Patient, truth: Truth, result: Any) -> Case:

@@ -6,7 +6,6 @@ recorded faces. Each recording is also shown untouched by the lesion, through th
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from palsy_cli.stages.video import read_clip, write_video
 WEAKNESSES: dict[float, str] = {1.0: ">= 0.99", 0.5: ">= 0.98", 0.25: ">= 0.90"}
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 #: Seconds of a recording that are used.
-_SECONDS = 8.0
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ def try_recordings(
         ModelError: weights are missing.
     """
     videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
-    plan: list[tuple[WeakSide, float]] = [("none", 0.0), *itertools.product(SIDES, WEAKNESSES)]
     trials = []
     for number, path in enumerate(videos):
         clip = read_clip(path)
@@ -64,6 +62,7 @@ def try_recordings(
             points = find_points(clip, settings, execution)
         except NoFaceError:
             continue
+        plan = plan_trials(number)
         for step, (side, weakness) in enumerate(plan):
             with tempfile.TemporaryDirectory() as place:
                 held = Path(place) / "held.mp4"
@@ -73,6 +72,14 @@ def try_recordings(
             if on_trial is not None:
                 on_trial(number * len(plan) + step + 1, len(videos) * len(plan))
     return trials
+
+
+def plan_trials(number: int) -> list[tuple[WeakSide, float]]:
+    """The control and every weakness of one recording, on sides that alternate over weaknesses and recordings."""
+    held: list[tuple[WeakSide, float]] = [
+        (SIDES[(number + step) % len(SIDES)], weakness) for step, weakness in enumerate(WEAKNESSES)
+    ]
+    return [("none", 0.0), *held]
 
 
 def write_held(clip: Clip, points: FloatArray, out: Path, *, side: WeakSide, weakness: float) -> None:

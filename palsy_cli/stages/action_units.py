@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -56,13 +58,32 @@ def estimate_action_units(
     Returns:
         Intensities 0..5 (K, channels) per side; resting positions.
     """
+    return estimate_by_helpers(halves, ovpm, dvpm, settings, (settings.helpers,), seed=seed, batch_size=batch_size)[
+        settings.helpers
+    ]
+
+
+def estimate_by_helpers(
+    halves: HalfFaces,
+    ovpm: OVPM,
+    dvpm: DVPM,
+    settings: ActionUnitSettings,
+    helpers: Sequence[int],
+    *,
+    seed: int = 0,
+    batch_size: int = 16,
+) -> dict[int, ActionUnits]:
+    """``estimate_action_units`` for several numbers of helper frames; 0 is the single-frame network alone."""
     sides = [_Side(images, ovpm, dvpm, settings, batch_size) for images in (halves.left, halves.right)]
     count = len(halves.left)
     rest = _find_rest(sides) if settings.rest_reference and count > 1 else ()
-    anchor = rest[0] if rest else None
-    helpers = [choose_helpers(count, i, settings.helpers, seed=seed, always=anchor) for i in range(count)]
-    left, right = (side.estimate(helpers, rest) for side in sides)
-    return ActionUnits(aus=ALL_AUS[: left.shape[1]], left=left, right=right, rest=rest)
+    anchors = [side.anchors(rest) for side in sides]
+    found = {}
+    for m in helpers:
+        chosen = [choose_helpers(count, i, m, seed=seed, always=rest[0] if rest else None) for i in range(count)]
+        left, right = (side.estimate(chosen, own) for side, own in zip(sides, anchors, strict=True))
+        found[m] = ActionUnits(aus=ALL_AUS[: left.shape[1]], left=left, right=right, rest=rest)
+    return found
 
 
 class _Side:
@@ -100,9 +121,8 @@ class _Side:
                     found.append(decode(self.dvpm(maps)))
         return torch.cat(found) if found else self.values[:0]
 
-    def estimate(self, helpers: list[tuple[int, ...]], rest: tuple[int, ...]) -> FloatArray:
-        """(K, channels) intensities 0..5 (DEM, eq. 3)."""
-        anchors = self._from_rest(rest) if rest else self.values
+    def estimate(self, helpers: list[tuple[int, ...]], anchors: Tensor) -> FloatArray:
+        """(K, channels) intensities 0..5 (DEM, eq. 3) from the helpers' own (K, channels)."""
         pairs = [(i, j) for i, chosen in enumerate(helpers) for j in chosen]
         deltas = self.deltas(pairs, antisymmetric=self.settings.antisymmetric)
         rows, at = [], 0
@@ -114,12 +134,14 @@ class _Side:
             at += len(chosen)
         return torch.stack(rows).cpu().numpy().astype(float)
 
-    def _from_rest(self, rest: tuple[int, ...]) -> Tensor:
-        """(K, channels) difference of each frame from the rest; 0 at the rest itself.
+    def anchors(self, rest: tuple[int, ...]) -> Tensor:
+        """(K, channels) difference of each frame from the rest; 0 at the rest itself. Without one, the OVPM's values.
 
         It may be below 0: a helper that lies below the rest must be known as such, or what it helps comes out too
         high (the rest itself first of all). Only the ensemble's answer is clipped to 0..5.
         """
+        if not rest:
+            return self.values
         pairs = [(i, rest[0]) for i in range(len(self.values))]
         values = self.deltas(pairs, antisymmetric=self.settings.antisymmetric)
         values[list(rest)] = 0.0
