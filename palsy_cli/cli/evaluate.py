@@ -25,7 +25,7 @@ def evaluate(
     videos: Annotated[
         Path | None, typer.Option("--videos", metavar="DIR", help="Recordings of healthy people, to hold one half of.")
     ] = None,
-    patients: Annotated[int, typer.Option("--patients", min=1, help="Simulated patients.")] = 30,
+    patients: Annotated[int, typer.Option("--patients", min=1, help="Simulated patients.")] = 24,
     out: options.OutFolder = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the patients.")] = 0,
     device: options.Device = "auto",

@@ -65,7 +65,7 @@ class Evaluation:
 def evaluate_simulated(
     data: Path,
     *,
-    patients: int = 30,
+    patients: int = 24,
     dose_people: int = 2,
     videos: Path | None = None,
     settings: Settings | None = None,
