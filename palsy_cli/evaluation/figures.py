@@ -241,7 +241,7 @@ def dose_figures(cases: Sequence[Case]) -> list[Figure]:
             correlations.append(float(stats.spearmanr(dose, [case.asymmetry for case in own]).statistic))
     values = np.array(correlations)
     return [
-        measure("dose response", "Spearman, sum of |dAM| over weakness", lambda r: float(np.nanmean(values[r])),
+        measure("dose response", "Spearman of asymmetry over weakness", lambda r: float(np.nanmean(values[r])),
                 np.arange(len(values)), target=">= 0.95"),
     ]  # fmt: skip
 

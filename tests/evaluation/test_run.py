@@ -42,7 +42,7 @@ def test_two_patients_go_the_whole_way(monkeypatch: pytest.MonkeyPatch, tmp_path
     )
     values = {figure.name: figure.value for figure in found.figures}
     assert (values["mean error %, simulated patients"] or 99) < 8 and values["recall, photos"] is not None
-    assert values["MAE"] is not None and values["Spearman, sum of |dAM| over weakness"] is None
+    assert values["MAE"] is not None and values["Spearman of asymmetry over weakness"] is None
     assert set(told) == {"photos", "patients"}
     found.write(tmp_path)
     assert "| weak side | F1, face |" in (tmp_path / "simulated.md").read_text()
