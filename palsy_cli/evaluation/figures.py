@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,8 +91,6 @@ def landmark_figures(cases: Sequence[Case]) -> list[Figure]:
 def au_figures(cases: Sequence[Case]) -> list[Figure]:
     """Intensity of each half face in the keyframes: MAE, ICC(3,1) and PCC, mean over units, and PCC of each."""
     found, truth, people = found_and_true(cases)
-    columns = [ALL_AUS.index(au) for au in SCORED_AUS]
-    found, truth = found[:, columns], truth[:, columns]
 
     def mean_of(figure: Callable[[FloatArray, FloatArray], FloatArray]) -> Callable[[Any], float]:
         return lambda rows: float(np.nanmean(figure(found[rows], truth[rows])))
@@ -109,30 +107,23 @@ def au_figures(cases: Sequence[Case]) -> list[Figure]:
     return figures
 
 
-#: The figures of ``agreement``, with the direction that is better.
-_AGREEMENT: dict[str, int] = {"MAE": -1, "ICC(3,1)": 1, "PCC": 1}
-
-
-def agreement(found: FloatArray, truth: FloatArray) -> dict[str, float]:
-    """MAE, ICC(3,1) and PCC of intensities (N, A), mean over units."""
-    return {
-        "MAE": float(np.nanmean(absolute_error(found, truth))),
-        "ICC(3,1)": float(np.nanmean(intraclass(found, truth))),
-        "PCC": float(np.nanmean(pearson(found, truth))),
-    }
+#: Each figure of agreement with the direction that is better.
+_AGREEMENT: dict[str, tuple[Callable[[FloatArray, FloatArray], FloatArray], int]] = {
+    "MAE": (absolute_error, -1),
+    "ICC(3,1)": (intraclass, 1),
+    "PCC": (pearson, 1),
+}
 
 
 def helper_curve(cases: Sequence[Case]) -> dict[int, dict[str, float]]:
-    """``agreement`` for each number of helper frames that was tried, all such cases together; 0 is the OVPM alone."""
+    """MAE, ICC(3,1) and PCC, mean over units, for each number of helper frames that was tried; 0 is the OVPM alone."""
     tried = [case for case in cases if case.by_helpers]
-    columns = [ALL_AUS.index(au) for au in SCORED_AUS]
-    truth = np.concatenate(
-        [half for case in tried for half in (case.true_left, case.true_right)] or [np.empty((0, 14))]
-    )
-    curve = {}
+    curve: dict[int, dict[str, float]] = {}
     for m in sorted(tried[0].by_helpers) if tried else ():
-        found = np.concatenate([half for case in tried for half in case.by_helpers[m]])
-        curve[m] = agreement(found[:, columns], truth[:, columns])
+        halves = [case.by_helpers[m] for case in tried]
+        as_found = [replace(case, left=left, right=right) for case, (left, right) in zip(tried, halves, strict=True)]
+        found, truth, _ = found_and_true(as_found)
+        curve[m] = {name: float(np.nanmean(figure(found, truth))) for name, (figure, _) in _AGREEMENT.items()}
     return curve
 
 
@@ -145,16 +136,17 @@ def ensemble_figures(cases: Sequence[Case], *, helpers: int) -> list[Figure]:
     return [
         Figure("difference ensemble", f"gain in {name} over the OVPM alone", sign * (together[name] - alone[name]),
                target=">= 0", note=f"{alone[name]:.3f} alone, {together[name]:.3f} with {helpers} helpers")
-        for name, sign in _AGREEMENT.items()
+        for name, (_, sign) in _AGREEMENT.items()
     ]  # fmt: skip
 
 
 def found_and_true(cases: Sequence[Case]) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
-    """Found and true intensities (2 x keyframes, 14) of all patients' halves, and the person of each row."""
+    """Found and true intensities (2 x keyframes, ``SCORED_AUS``) of all patients' halves; the person of each row."""
     found = np.concatenate([half for case in cases for half in (case.left, case.right)])
     truth = np.concatenate([half for case in cases for half in (case.true_left, case.true_right)])
+    columns = [ALL_AUS.index(au) for au in SCORED_AUS]
     people = np.concatenate([np.full(2 * len(case.left), case.person) for case in cases])
-    return found, truth, people
+    return found[:, columns], truth[:, columns], people
 
 
 def side_figures(cases: Sequence[Case]) -> list[Figure]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palsy_cli.evaluation.figures import SCORED_AUS, found_and_true, helper_curve
+from palsy_cli.evaluation.figures import found_and_true, helper_curve
 from palsy_cli.evaluation.metrics import confusion
 from palsy_cli.evaluation.patients import DOSES, Case
-from palsy_cli.records import ALL_AUS, SEVERITY_LABELS
+from palsy_cli.records import SEVERITY_LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,8 +77,7 @@ def _confusion(axes: Axes, answers: Sequence[tuple[int, Any]], names: Sequence[s
 def _bland_altman(cases: Sequence[Case]) -> Picture:
     """Difference over mean of found and true intensities of all halves and units (Bland and Altman)."""
     found, truth, _ = found_and_true(cases)
-    columns = [ALL_AUS.index(au) for au in SCORED_AUS]
-    one, other = found[:, columns].ravel(), truth[:, columns].ravel()
+    one, other = found.ravel(), truth.ravel()
     moving = (one > 0) | (other > 0)
     mean, away = (one + other)[moving] / 2, (one - other)[moving]
     bias, spread = float(away.mean()), float(1.96 * away.std())

@@ -243,8 +243,8 @@ def _two_views(image: ByteImage, side_px: int) -> tuple[ByteImage, ByteImage]:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     plain, mirror = (
-        np.asarray(cv2.resize(np.ascontiguousarray(view), size, interpolation=method), np.uint8)
-        for view in (image, image[:, ::-1])
+        np.asarray(cv2.resize(view, size, interpolation=method), np.uint8)
+        for view in (np.ascontiguousarray(image), cv2.flip(image, 1))
     )
     return plain, mirror
 
