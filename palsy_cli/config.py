@@ -112,6 +112,14 @@ class SymptomSettings:
     #: Do not flag a pair whose trigger is itself stronger on the flagged side by more than that: the other side
     #: is weak.
     weakness_guard: bool = True
+    #: Flag a cell only when the 95 % intervals of its two probabilities do not overlap.
+    clear_intervals: bool = True
+    #: Put each response down to as few triggers as explain it; ``False`` reports every cell beyond the threshold.
+    explain_away: bool = True
+    #: Compare the sides' shares of the full movement; ``False`` compares intensities, as published.
+    compare_movement: bool = True
+    #: Pass over keyframes that do not tell strength: a unit that misfires, lids that have met.
+    informative_only: bool = True
     #: Test pairs with the extra channels 43 and 18 as well (clinical pairs).
     extra_channels: bool = True
     #: Eye region: AU6 with closure; ``False`` is the paper's AU5 + AU6 (E20).
@@ -130,6 +138,20 @@ class GradeSettings:
     flip_average: bool = True
     #: Divide each network's logits by the temperature found when it was validated (ours; the papers give none).
     calibrated: bool = True
+    #: Let the measured asymmetry of movement speak beside the pictures (ours; for palsies of one side).
+    with_movement: bool = True
+    #: Asymmetry of the whole face (0..1) at which a grade above I and one of I are equally likely.
+    movement_cut_1: float = 0.12
+    #: The same between II and III.
+    movement_cut_2: float = 0.20
+    #: The same between III and IV.
+    movement_cut_3: float = 0.42
+    #: The same between IV and V.
+    movement_cut_4: float = 0.72
+    #: The same between V and VI.
+    movement_cut_5: float = 0.97
+    #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
+    movement_spread: float = 0.05
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 
@@ -176,7 +198,12 @@ PAPER_OVERRIDES: dict[str, object] = {
     "symptoms.clinical_eye_region": False,
     "symptoms.dead_zone": False,
     "symptoms.weakness_guard": False,
+    "symptoms.clear_intervals": False,
+    "symptoms.explain_away": False,
+    "symptoms.compare_movement": False,
+    "symptoms.informative_only": False,
     "grades.calibrated": False,
+    "grades.with_movement": False,
 }
 
 

@@ -26,10 +26,12 @@ from palsy_cli.records import (
     Grades,
     Keyframes,
     Landmarks,
+    Symptoms,
 )
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.detection import choose_detector
 from palsy_cli.stages.face import require_face, track_patient
+from palsy_cli.stages.grade_fusion import join_movement
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.keyframes import select_keyframes
@@ -48,6 +50,7 @@ def assess(
     *,
     settings: Settings | None = None,
     execution: Execution | None = None,
+    models: ModelSet | None = None,
     mirrored: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> Assessment:
@@ -57,6 +60,7 @@ def assess(
         path: a video.
         settings: what changes the answer (default: profile ``clinical``).
         execution: device, models, batch size.
+        models: networks loaded before, instead of those that ``execution`` names.
         mirrored: the recording is a mirror image (selfie camera).
         on_progress: told stage, frames done, frames in all (``None`` while unknown).
 
@@ -65,13 +69,12 @@ def assess(
         NoFaceError: no face, or too few frames with a usable one.
         ModelError: a weight file is missing or damaged.
     """
-    run = _Run.start(settings, execution, on_progress)
+    run = _Run.start(settings, execution, on_progress, models=models)
     clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     action_units = run.action_units(keyframes)
-    grades = run.grades(keyframes, action_units)
-    with run.stage("symptoms"):
-        symptoms = find_symptoms(action_units, run.settings.symptoms)
+    symptoms = run.symptoms(action_units)
+    grades = run.grades(keyframes, action_units, symptoms)
     return Assessment(
         clip=clip,
         track=track,
@@ -137,7 +140,8 @@ def run_grades(
     run = _Run.start(settings, execution, on_progress)
     clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
-    return clip, run.grades(keyframes, run.action_units(keyframes))
+    action_units = run.action_units(keyframes)
+    return clip, run.grades(keyframes, action_units, run.symptoms(action_units))
 
 
 def find_warnings(track: FaceTrack, keyframes: Keyframes) -> Iterator[str]:
@@ -172,11 +176,17 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
-    def start(settings: Settings | None, execution: Execution | None, on_progress: ProgressCallback | None) -> _Run:
+    def start(
+        settings: Settings | None,
+        execution: Execution | None,
+        on_progress: ProgressCallback | None,
+        *,
+        models: ModelSet | None = None,
+    ) -> _Run:
         keep_freed_memory()
         execution = execution or Execution()
         report = on_progress or (lambda stage, done, total: None)
-        return _Run(settings or Settings(), execution, ModelSet.of(execution), report)
+        return _Run(settings or Settings(), execution, models or ModelSet.of(execution), report)
 
     def network(self, name: str) -> Any:
         """A network, loaded on first use."""
@@ -251,10 +261,15 @@ class _Run:
                 batch_size=self.execution.batch_size,
             )
 
-    def grades(self, keyframes: Keyframes, action_units: ActionUnits) -> Grades:
-        """Hop 7: severity and House-Brackmann."""
+    def symptoms(self, action_units: ActionUnits) -> Symptoms:
+        """Hop 7: weakness and synkinesis."""
+        with self.stage("symptoms"):
+            return find_symptoms(action_units, self.settings.symptoms)
+
+    def grades(self, keyframes: Keyframes, action_units: ActionUnits, symptoms: Symptoms) -> Grades:
+        """Hop 8: severity and House-Brackmann."""
         with self.stage("grades"):
-            return grade(
+            of_pictures = grade(
                 keyframes,
                 action_units,
                 self.network("algrnet"),
@@ -263,6 +278,7 @@ class _Run:
                 unfit=dict(self._unfit()),
                 temperatures=dict(self._temperatures()) if self.settings.grades.calibrated else None,
             )
+            return join_movement(of_pictures, symptoms.relative, self.settings.grades)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

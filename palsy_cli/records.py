@@ -26,6 +26,8 @@ EXTRA_AUS: tuple[int, ...] = (43, 18)
 ALL_AUS: tuple[int, ...] = CORE_AUS + EXTRA_AUS
 
 SEVERITY_LABELS: tuple[str, ...] = ("normal", "low", "medium", "high")
+#: Severity -> House-Brackmann grades (ALGRNet's FPara; its printed bins leave grades out, E11).
+SEVERITY_GRADES: dict[str, tuple[int, ...]] = dict(zip(SEVERITY_LABELS, ((1,), (2,), (3, 4), (5, 6)), strict=True))
 
 #: Reason codes for a frame that is not used; the empty string means that it is.
 FRAME_REASONS: tuple[str, ...] = ("no_face", "too_small", "turned_away", "blurred", "cut_off", "no_landmarks")
@@ -179,21 +181,26 @@ class ActionUnits:
 
 @dataclass(frozen=True)
 class AuAsymmetry:
-    """Active means of one AU (DEM, eqs. 4-5); ``None`` where the AU was never active on either side."""
+    """Active means of one AU (DEM, eqs. 4-5); ``None`` where the AU was never active on either side.
+
+    ``movement_left`` and ``movement_right`` are means of the share of the full movement, 0..1; 0 where never active.
+    """
 
     au: int
     am_left: float | None
     am_right: float | None
     delta_am: float | None
     active_keyframes: int
+    movement_left: float = 0.0
+    movement_right: float = 0.0
 
 
 @dataclass(frozen=True)
 class RegionAsymmetry:
     """Regional sum of delta AM (DEM, eq. 6).
 
-    ``weak_side`` and ``delta_am`` are ``None`` with a reason when not assessed. ``relative`` is |sum delta AM| / sum
-    max(AM_left, AM_right), 0..1.
+    ``weak_side`` and ``delta_am`` are ``None`` with a reason when not assessed. ``relative`` is |sum of left - right|
+    / sum of the stronger side's, 0..1, of the share of the full movement (profile ``paper``: of the intensity).
     """
 
     region: str
@@ -243,13 +250,18 @@ class Cooccurrence:
 
 @dataclass(frozen=True)
 class Symptoms:
-    """Weakness and synkinesis, with what they rest on. ``None`` beside a reason means not assessed."""
+    """Weakness and synkinesis, with what they rest on. ``None`` beside a reason means not assessed.
+
+    ``delta_am`` and ``relative`` are a region's (see ``RegionAsymmetry``), of the whole face.
+    """
 
     active_threshold: float
     action_units: tuple[AuAsymmetry, ...]
     regions: tuple[RegionAsymmetry, ...]
     weak_side: WeakSide | None
     weak_side_reason: str | None
+    delta_am: float | None
+    relative: float | None
     synkinesis_threshold: float
     synkinesis_present: bool | None
     synkinesis_reason: str | None
@@ -259,13 +271,20 @@ class Symptoms:
 
 @dataclass(frozen=True)
 class Grades:
-    """Severity (4 probabilities, ``SEVERITY_LABELS``) and House-Brackmann (6); ``None`` beside a reason."""
+    """Severity (4 probabilities, ``SEVERITY_LABELS``) and House-Brackmann (6); ``None`` beside a reason.
+
+    ``severity_of_pictures`` and ``house_brackmann_of_pictures`` are what the networks alone say,
+    ``house_brackmann_of_movement`` what the measured movement alone says; ``None`` where that had no voice.
+    """
 
     severity: tuple[float, ...] | None
     house_brackmann: tuple[float, ...] | None
     severity_reason: str | None = None
     house_brackmann_reason: str | None = None
     frames: tuple[int, ...] = ()
+    severity_of_pictures: tuple[float, ...] | None = None
+    house_brackmann_of_pictures: tuple[float, ...] | None = None
+    house_brackmann_of_movement: tuple[float, ...] | None = None
 
     @property
     def severity_label(self) -> str | None:

@@ -12,7 +12,7 @@ from factories import neutral_points
 
 from palsy_cli.datasets.people import is_held_out
 from palsy_cli.records import FloatArray
-from palsy_cli.simulate.photo import INNER_LIPS_468
+from palsy_cli.simulate.photo import INNER_LIPS_468, LIDS, MOUTH
 from palsy_cli.simulate.rig import BLENDSHAPES
 
 #: Name, smile score, frontal, held out. The first three are resting faces.
@@ -36,10 +36,22 @@ def mesh() -> tuple[FloatArray, FloatArray, np.ndarray]:
     corners = face[[60, 64]]
     angle = np.linspace(np.pi, 3 * np.pi, len(ring), endpoint=False)
     points[ring] = corners.mean(0) + np.stack([np.cos(angle), np.sin(angle)], 1) * [np.ptp(corners[:, 0]) / 2, 0.012]
-    others = [k for k in range(468) if k not in INNER_LIPS_468]
-    index68 = np.array([*others[: 5 * 60 : 5], *ring[[0, 3, 5, 7, 10, 13, 15, 17]]])
+    place_slits(points, face)
+    slits = {k for slit in (MOUTH, *LIDS.values()) for row in slit.upper + slit.lower for k in row}
+    others = [k for k in range(468) if k not in slits.union(INNER_LIPS_468)]
+    index68 = np.array([*others[: 4 * 60 : 4], *ring[[0, 3, 5, 7, 10, 13, 15, 17]]])
     points[index68[:60]] = face[:60]
     return points, 0.4 - (points**2).sum(1) * 0.3, index68
+
+
+def place_slits(points: FloatArray, face: FloatArray) -> None:
+    """Put lips and lids of the mesh around the mouth and the eyes of ``face`` (68, 2), in place."""
+    for slit, first, last in ((MOUTH, 60, 64), (LIDS["right"], 36, 39), (LIDS["left"], 42, 45)):
+        for rows, up in ((slit.upper, -1.0), (slit.lower, 1.0)):
+            columns = np.linspace(0, 1, len(rows[0]) + 2)[1:-1, None]
+            edge = face[first] + columns * (face[last] - face[first])
+            for ring, row in enumerate(reversed(rows)):
+                points[list(row)] = edge + [0.0, up * (0.012 + 0.03 * ring)]
 
 
 def bumps(points: FloatArray) -> dict[str, FloatArray]:

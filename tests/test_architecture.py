@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("networks",),
     ("config", "console", "manifest"),
-    ("records", "errors", "files", "points"),
+    ("records", "errors", "facs", "files", "points"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -22,6 +22,7 @@ from palsy_cli.evaluation.metrics import (
 )
 from palsy_cli.evaluation.patients import DOSES, Case
 from palsy_cli.records import ALL_AUS, FloatArray
+from palsy_cli.stages.cooccurrence import cells_under_test
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 
 #: The channels of the AU figures: twelve units and closure.
@@ -195,6 +196,13 @@ def grade_figures(cases: Sequence[Case]) -> list[Figure]:
     ]
     for name, figure, target, published in asked:
         figures.append(measure("House-Brackmann", name, figure, people, target=target, published=published, note=why))
+    for name in ("of_pictures", "of_movement"):
+        opinions = [(case.grade - 1, getattr(case, name), case.person) for case in cases if getattr(case, name)]
+        hits = np.array([int(np.argmax(chances)) == grade for grade, chances, _ in opinions], float)
+        title = f"exact, {name.removeprefix('of_')} alone"
+        figures.append(
+            measure("House-Brackmann", title, lambda r, hits=hits: float(hits[r].mean()), [p for *_, p in opinions])
+        )
     return figures
 
 
@@ -203,7 +211,7 @@ def synkinesis_figures(cases: Sequence[Case]) -> list[Figure]:
     tested = [case for case in cases if case.tested_synkinesis]
     people = [case.person for case in tested]
     wanted = [
-        {(case.lesion.side, *pair) for pair, gain in case.lesion.synkinesis.items() if gain >= _VISIBLE_GAIN}
+        {(case.lesion.side, *pair) for pair, gain in case.lesion.synkinesis.items() if _can_be_seen(pair, gain)}
         for case in tested
     ]
     hits = np.array([len(case.pairs & pairs) for case, pairs in zip(tested, wanted, strict=True)])
@@ -220,6 +228,12 @@ def synkinesis_figures(cases: Sequence[Case]) -> list[Figure]:
         measure("synkinesis", "patients without any that are told none", lambda r: float(quiet[r].mean()),
                 [case.person for case in free], target=">= 0.95"),
     ]  # fmt: skip
+
+
+def _can_be_seen(pair: tuple[int, int], gain: float) -> bool:
+    """Whether a misfiring is strong enough, and whether the method tests for it (6 given 12 is part of any smile)."""
+    response, trigger = (ALL_AUS.index(au) for au in pair)
+    return gain >= _VISIBLE_GAIN and bool(cells_under_test(ALL_AUS, extra_channels=True)[response, trigger])
 
 
 def dose_figures(cases: Sequence[Case]) -> list[Figure]:

@@ -1,7 +1,7 @@
 """Simulated patients of known truth, made from photos of people that no network was trained on, and assessed.
 
-Each patient performs the clinical protocol in a short video; the video goes the whole way of ``palsy assess``. What
-is kept of each is a ``Case``: numbers only, no pictures.
+Each patient performs the clinical protocol in a short video, and the movements of the units that it hardly shows; the
+video goes the whole way of ``palsy assess``. What is kept of each is a ``Case``: numbers only, no pictures.
 """
 
 from __future__ import annotations
@@ -15,25 +15,19 @@ from typing import Any, cast
 import numpy as np
 
 from palsy_cli import pipeline
-from palsy_cli.config import Execution, Settings
+from palsy_cli.config import Settings
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, WeakSide
 from palsy_cli.simulate.clips import Truth, simulate_clip
-from palsy_cli.simulate.palsy import (
-    SYNKINESIS_GAINS,
-    SYNKINESIS_PAIRS,
-    Lesion,
-    house_brackmann_preset,
-    uniform_lesion,
-)
+from palsy_cli.simulate.palsy import SYNKINESIS_GAINS, SYNKINESIS_PAIRS, Lesion, uniform_lesion
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
-from palsy_cli.simulate.scores import severity_of_grade
-from palsy_cli.simulate.script import write_script
+from palsy_cli.simulate.scores import draw_lesion, severity_of_grade
+from palsy_cli.simulate.script import ALL_UNITS, write_script
 from palsy_cli.stages.action_units import estimate_by_helpers
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 
-#: Frames per second and tempo of the videos: the protocol in eleven seconds, fifteen pictures a second.
+#: Frames per second and tempo of the videos: all movements in eighteen seconds, fifteen pictures a second.
 FPS, TEMPO = 15.0, 2.0
 #: A third of the patients of grades II to IV are late ones with so many synkinetic pairs.
 _SYNKINETIC_PAIRS = 4
@@ -74,6 +68,7 @@ class Case:
         left, right: (K, 14) as found.
         weak_sides: region -> side as found; the whole face is ``face``.
         severity, house_brackmann: probabilities (4,) and (6,), ``None`` when withheld.
+        of_pictures, of_movement: the same of the House-Brackmann grade, each opinion alone.
         pairs: (response, trigger) flagged as synkinetic, per side.
         tested_synkinesis: whether any pair had enough keyframes.
         asymmetry: sum of |delta AM| over all units.
@@ -95,6 +90,8 @@ class Case:
     pairs: frozenset[tuple[Side, int, int]]
     tested_synkinesis: bool
     asymmetry: float
+    of_pictures: tuple[float, ...] | None = None
+    of_movement: tuple[float, ...] | None = None
     by_helpers: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     @property
@@ -122,7 +119,7 @@ def plan_patients(people: int, count: int, *, seed: int = 0) -> list[Patient]:
     patients = []
     for number in range(count):
         grade, side = number % 6 + 1, ("left", "right")[number // 6 % 2]
-        lesion = house_brackmann_preset(grade, side, rng=rng)  # type: ignore[arg-type]
+        lesion = draw_lesion(grade, side, rng)  # type: ignore[arg-type]
         if grade in (2, 3, 4) and number // 6 % 3 == 2:
             lesion = _synkinetic(lesion, rng)
         patients.append(Patient(number % people, lesion, seed=int(rng.integers(2**31))))
@@ -155,7 +152,7 @@ def examine(
     folder: Path,
     *,
     settings: Settings,
-    execution: Execution,
+    models: ModelSet,
     helpers: Sequence[int] = (),
 ) -> Case:
     """Film one patient into ``folder`` and assess the film.
@@ -165,7 +162,7 @@ def examine(
         face: the patient's photo.
         folder: where the film goes.
         settings: as for ``assess``.
-        execution: device and models.
+        models: the networks.
         helpers: numbers of helper frames that the difference ensemble is tried with beside its setting.
 
     Raises:
@@ -173,21 +170,20 @@ def examine(
         ModelError: weights are missing.
     """
     renderer = PhotoRenderer.of(face.image, face.points, seed=patient.seed)
-    script = write_script(tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
+    script = write_script(ALL_UNITS, tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
     video = folder / "patient.mp4"
     truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
-    result = pipeline.assess(video, settings=settings, execution=execution)
+    result = pipeline.assess(video, settings=settings, models=models)
     case = to_case(patient, truth, result)
-    return dataclasses.replace(case, by_helpers=_with_helpers(helpers, result.keyframes, settings, execution))
+    return dataclasses.replace(case, by_helpers=_with_helpers(helpers, result.keyframes, settings, models))
 
 
 def _with_helpers(
-    helpers: Sequence[int], keyframes: Keyframes, settings: Settings, execution: Execution
+    helpers: Sequence[int], keyframes: Keyframes, settings: Settings, models: ModelSet
 ) -> dict[int, tuple[FloatArray, FloatArray]]:
     """Intensities (K, 14) of left and right under each number of helper frames; 0 is the OVPM alone."""
     if not helpers:
         return {}
-    models = ModelSet.of(execution)
     ovpm, dvpm = (cast("Any", models.get(name).module) for name in ("ovpm", "dvpm"))
     found = estimate_by_helpers(split_halves(keyframes), ovpm, dvpm, settings.action_units, helpers, seed=settings.seed)
     return {m: (units.left, units.right) for m, units in found.items()}
@@ -219,4 +215,6 @@ def to_case(patient: Patient, truth: Truth, result: Any) -> Case:
         pairs=frozenset((pair.side, pair.response_au, pair.trigger_au) for pair in symptoms.pairs),
         tested_synkinesis=symptoms.synkinesis_present is not None,
         asymmetry=float(sum(deltas)),
+        of_pictures=grades.house_brackmann_of_pictures,
+        of_movement=grades.house_brackmann_of_movement,
     )

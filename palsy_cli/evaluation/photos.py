@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from palsy_cli.config import Execution, Settings
+from palsy_cli.config import Settings
 from palsy_cli.evaluation.figures import Figure, measure
 from palsy_cli.evaluation.patients import Face
 from palsy_cli.networks.weights import ModelSet
@@ -24,7 +24,7 @@ def photo_figures(
     faces: Sequence[Face],
     *,
     settings: Settings,
-    execution: Execution,
+    models: ModelSet,
     on_face: Callable[[int], None] | None = None,
 ) -> list[Figure]:
     """Recall and five-point error of the detector, error of the 68 points, each photo on its own.
@@ -34,7 +34,6 @@ def photo_figures(
     Raises:
         ModelError: weights are missing.
     """
-    models = ModelSet.of(execution)
     fcn: Any = models.get("landmark_fcn").module
     detector = choose_detector(models, settings.face)
     found, five, points = [], [], []

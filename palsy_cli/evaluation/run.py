@@ -31,7 +31,7 @@ from palsy_cli.evaluation.recordings import recording_figures, try_recordings
 from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
 from palsy_cli.files import atomic_write
 from palsy_cli.networks.manifest_file import read_manifest
-from palsy_cli.networks.weights import find_models_dir
+from palsy_cli.networks.weights import ModelSet
 
 #: Photos that the detector is measured on, at most.
 _MOST_PHOTOS = 200
@@ -95,36 +95,36 @@ def evaluate_simulated(
     settings, execution = settings or Settings(), execution or Execution()
     tell = on_progress or (lambda stage, done, total: None)
     started = time.perf_counter()
+    models = ModelSet.of(execution)
     everybody = read_faces(data)
     calm = [face for face, photo in everybody if photo.calm]
     if not calm:
         raise DatasetError(f"{data}: no resting frontal face among the people held out of training")
     faces = [face for face, _ in everybody[:_MOST_PHOTOS]]
     figures = photo_figures(
-        faces, settings=settings, execution=execution, on_face=lambda done: tell("photos", done, len(faces))
+        faces, settings=settings, models=models, on_face=lambda done: tell("photos", done, len(faces))
     )
     planned = plan_patients(len(calm), patients, seed=seed)
-    cases = examine_all(planned[:_HELPED], calm, settings, execution, on_progress=tell, helpers=HELPERS)
-    cases += examine_all(planned[_HELPED:], calm, settings, execution, on_progress=tell)
+    cases = examine_all(planned[:_HELPED], calm, settings, models, on_progress=tell, helpers=HELPERS)
+    cases += examine_all(planned[_HELPED:], calm, settings, models, on_progress=tell)
     figures += landmark_figures(cases) + au_figures(cases)
     figures += ensemble_figures(cases, helpers=settings.action_units.helpers)
     figures += side_figures(cases) + grade_figures(cases) + synkinesis_figures(cases)
     doses = plan_doses(range(min(dose_people, len(calm))), seed=seed)
-    dosed = examine_all(doses, calm, settings, execution, on_progress=tell, stage="doses")
+    dosed = examine_all(doses, calm, settings, models, on_progress=tell, stage="doses")
     figures += dose_figures(dosed)
     if videos is not None:
         trials = try_recordings(
             videos, settings=settings, execution=execution, on_trial=lambda done, all_: tell("recordings", done, all_)
         )
         figures += recording_figures(trials)
-    directory = find_models_dir(execution.models_dir)[0]
     about: dict[str, object] = {
         "version": palsy_cli.__version__,
         "photos": len(faces),
         "patients": f"{len(cases)} of {patients} could be assessed, {len({case.person for case in cases})} people",
         "dose response": f"{min(dose_people, len(calm))} people at {len(DOSES)} weaknesses",
         "settings": settings.fingerprint(),
-        "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(directory)},
+        "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(models.directory)},
         "seconds": round(time.perf_counter() - started, 1),
     }
     return Evaluation(tuple(figures), about, tuple(cases), tuple(dosed))
@@ -141,7 +141,7 @@ def examine_all(
     patients: Sequence[Patient],
     faces: Sequence[Face],
     settings: Settings,
-    execution: Execution,
+    models: ModelSet,
     *,
     on_progress: ProgressCallback,
     stage: str = "patients",
@@ -152,6 +152,6 @@ def examine_all(
     for number, patient in enumerate(patients):
         with tempfile.TemporaryDirectory() as place, contextlib.suppress(NoFaceError):
             face = faces[patient.person]
-            cases.append(examine(patient, face, Path(place), settings=settings, execution=execution, helpers=helpers))
+            cases.append(examine(patient, face, Path(place), settings=settings, models=models, helpers=helpers))
         on_progress(stage, number + 1, len(patients))
     return cases

@@ -17,7 +17,6 @@ from palsy_cli.report import plots, schematic, words
 from palsy_cli.report.json_report import SCHEMA_VERSION
 from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN
 from palsy_cli.stages.cooccurrence import cells_under_test
-from palsy_cli.stages.symptoms import summed_asymmetry
 
 MAX_PHOTOS = 12
 PHOTO_SIDE_PX = 220
@@ -92,8 +91,6 @@ def recording(assessment: Assessment) -> str:
 def weakness(symptoms: Symptoms, settings: SymptomSettings) -> dict[str, Any]:
     """Headline, regions with their gauges, and the bars of every unit."""
     means = {mean.au: mean for mean in symptoms.action_units}
-    assessed = [au for region in symptoms.regions if region.weak_side is not None for au in region.aus]
-    delta, relative = summed_asymmetry(symptoms.action_units, assessed)
     dead_zone = settings.dead_zone_relative if settings.dead_zone else None
     regions = []
     for region in symptoms.regions:
@@ -115,8 +112,8 @@ def weakness(symptoms: Symptoms, settings: SymptomSettings) -> dict[str, Any]:
         "headline": words.weak_side_words(symptoms),
         "side": symptoms.weak_side,
         "reason": symptoms.weak_side_reason,
-        "delta": delta,
-        "relative": relative,
+        "delta": symptoms.delta_am,
+        "relative": symptoms.relative,
         "regions": regions,
         "others": [unit_row(mean) for mean in symptoms.action_units if mean.au not in inside],
     }
@@ -186,6 +183,7 @@ def grades(assessment: Assessment) -> dict[str, Any]:
         "grade": None if grade is None else ROMAN[grade - 1],
         "frames": words.grade_frames_sentence(assessment),
         "disagreement": words.disagreement(assessment),
+        "opinions": words.opinions(assessment),
         "severity_unsure": record.severity is not None and max(record.severity) < 0.5,
         "grade_unsure": record.house_brackmann is not None and max(record.house_brackmann) < 0.5,
     }

@@ -152,17 +152,28 @@ def pair_dict(pair: SynkinesisPair) -> dict[str, Any]:
     }
 
 
+def chances_list(chances: tuple[float, ...] | None) -> list[Any] | None:
+    """Probabilities class by class; ``None`` where nobody was asked."""
+    return None if chances is None else [number(chance) for chance in chances]
+
+
 def grades_dict(grades: Grades) -> dict[str, Any]:
     """``grades`` of the schema."""
     severity = house_brackmann = None
     if grades.severity is not None:
         chances = dict(zip(SEVERITY_LABELS, map(number, grades.severity), strict=True))
-        severity = {"label": grades.severity_label, "probabilities": chances}
+        severity = {
+            "label": grades.severity_label,
+            "probabilities": chances,
+            "of_pictures": chances_list(grades.severity_of_pictures),
+        }
     if grades.house_brackmann is not None:
         house_brackmann = {
             "grade": grades.house_brackmann_grade,
-            "probabilities": [number(chance) for chance in grades.house_brackmann],
+            "probabilities": chances_list(grades.house_brackmann),
             "expected": number(grades.house_brackmann_expected),
+            "of_pictures": chances_list(grades.house_brackmann_of_pictures),
+            "of_movement": chances_list(grades.house_brackmann_of_movement),
         }
     return {
         "severity": severity,

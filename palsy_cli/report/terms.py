@@ -69,6 +69,3 @@ REASON_WORDS: dict[str, str] = {
 }
 
 ROMAN: tuple[str, ...] = ("I", "II", "III", "IV", "V", "VI")
-
-#: House-Brackmann grades that each severity class stands for (E11).
-SEVERITY_GRADES: dict[str, tuple[int, ...]] = {"normal": (1,), "low": (2,), "medium": (3, 4), "high": (5, 6)}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from palsy_cli.config import SymptomSettings, apply_values, load_settings
 from palsy_cli.records import (
     ALL_AUS,
+    SEVERITY_GRADES,
     Assessment,
     Cooccurrence,
     RegionAsymmetry,
@@ -14,7 +17,7 @@ from palsy_cli.records import (
     SynkinesisPair,
 )
 from palsy_cli.report.plots import num, percent
-from palsy_cli.report.terms import AU_AREAS, AU_NAMES, REASON_WORDS, ROMAN, SEVERITY_GRADES, SYNKINESIS_NAMES
+from palsy_cli.report.terms import AU_AREAS, AU_NAMES, REASON_WORDS, ROMAN, SYNKINESIS_NAMES
 
 
 def symptom_settings(assessment: Assessment) -> SymptomSettings:
@@ -138,6 +141,17 @@ def disagreement(assessment: Assessment) -> str | None:
         return None
     meant = " to ".join(ROMAN[g - 1] for g in SEVERITY_GRADES[label])
     return f"The two graders disagree: severity “{label}” stands for grade {meant}, the other says {ROMAN[grade - 1]}."
+
+
+def opinions(assessment: Assessment) -> str | None:
+    """What the pictures and the measured movement say of the House-Brackmann grade, each alone."""
+    of_pictures = assessment.grades.house_brackmann_of_pictures
+    of_movement = assessment.grades.house_brackmann_of_movement
+    if of_pictures is None or of_movement is None:
+        return None
+    pictures, movement = int(np.argmax(of_pictures)), int(np.argmax(of_movement))
+    apart = " They are far apart: trust neither without looking." if abs(pictures - movement) > 1 else ""
+    return f"Pictures alone: grade {ROMAN[pictures]}. Measured movement alone: grade {ROMAN[movement]}.{apart}"
 
 
 def not_assessed(assessment: Assessment) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What each facial muscle does to the 68 points, and the map between AU intensity and share of the full movement.
+"""What each facial muscle does to the 68 points.
 
 Lengths are in IPD units (distance between the pupils, taken as 63 mm). Displacements are in image convention (x to
 image-right, y down) of an unmirrored frontal face; sides are the patient's. Sizes at full contraction are our choices
@@ -45,9 +45,6 @@ PULL_SHARE: dict[int, float] = (
     | dict.fromkeys((49, 53, 55, 59), 0.25)
     | {33: 0.3, 32: 0.2, 34: 0.2, 8: 0.15}
 )
-
-#: Share of the full movement at the FACS intensities 0, A, B, C, D, E (C and D span the wider ranges).
-FRACTIONS: tuple[float, ...] = (0.0, 0.10, 0.22, 0.45, 0.75, 1.00)
 
 
 @dataclass(frozen=True)
@@ -214,16 +211,6 @@ class Motion:
 
     points: FloatArray
     cheeks: FloatArray
-
-
-def fraction_of_intensity(intensity: float | FloatArray) -> FloatArray:
-    """phi: AU intensity 0..5 -> share of the full movement 0..1, piecewise linear; clipped outside."""
-    return np.asarray(np.interp(intensity, np.arange(6.0), FRACTIONS))
-
-
-def intensity_of_fraction(fraction: float | FloatArray) -> FloatArray:
-    """Inverse of phi: share of the full movement 0..1 -> AU intensity 0..5; clipped outside."""
-    return np.asarray(np.interp(fraction, FRACTIONS, np.arange(6.0)))
 
 
 def displacement(au: int, side: Side) -> FloatArray:

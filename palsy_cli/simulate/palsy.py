@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from palsy_cli.facs import intensity_of_fraction
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side, WeakSide
-from palsy_cli.simulate.muscles import MM_PER_IPD, MUSCLES, Drives, intensity_of_fraction, mirror_points
+from palsy_cli.simulate.muscles import MM_PER_IPD, MUSCLES, Drives, mirror_points
 
 #: Branches of the facial nerve: temporal, zygomatic, buccal, marginal mandibular, cervical.
 BRANCHES: tuple[str, ...] = ("T", "Z", "B", "M", "C")
@@ -223,7 +224,7 @@ def side_drive(
     commanded part is min(1, e g) D, e being the effort: a residual fissure of max(0, 1 - e g) stays open.
 
     Args:
-        commands: commanded drive 0..1 per action unit (``muscles.fraction_of_intensity`` of the intended intensity).
+        commands: commanded drive 0..1 per action unit (``facs.fraction_of_intensity`` of the intended intensity).
         side: the patient's side.
         lesion: the palsy.
         gains: the person's healthy asymmetry, all 1 by default.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palsy_cli.records import ByteImage, FloatArray
+from palsy_cli.records import ByteImage, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
 from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, WarpedFace, outline_points, paint_mouth, warp_face
@@ -14,6 +14,59 @@ from palsy_cli.simulate.warp import MouthLook, WarpedFace, outline_points, paint
 #: Ring of the inner lips: in the 468-point mesh and among the 68 points.
 INNER_LIPS_468 = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 INNER_LIPS_68 = (60, 61, 62, 63, 64, 65, 66, 67)
+
+
+@dataclass(frozen=True)
+class Slit:
+    """Two edges of the 468-point mesh that may meet: rows of points above and below, the edges last, column by column.
+
+    ``upper_yields`` is the upper edge's share when they must be brought apart or together.
+    """
+
+    upper: tuple[tuple[int, ...], ...]
+    lower: tuple[tuple[int, ...], ...]
+    upper_yields: float
+
+
+MOUTH = Slit(
+    upper=(
+        (185, 40, 39, 37, 0, 267, 269, 270, 409),
+        (184, 74, 73, 72, 11, 302, 303, 304, 408),
+        (183, 42, 41, 38, 12, 268, 271, 272, 407),
+        (191, 80, 81, 82, 13, 312, 311, 310, 415),
+    ),
+    lower=(
+        (146, 91, 181, 84, 17, 314, 405, 321, 375),
+        (77, 90, 180, 85, 16, 315, 404, 320, 307),
+        (96, 89, 179, 86, 15, 316, 403, 319, 325),
+        (95, 88, 178, 87, 14, 317, 402, 318, 324),
+    ),
+    upper_yields=0.5,
+)
+LIDS: dict[Side, Slit] = {
+    "right": Slit(
+        upper=(
+            (113, 225, 224, 223, 222, 221, 189),
+            (247, 30, 29, 27, 28, 56, 190),
+            (246, 161, 160, 159, 158, 157, 173),
+        ),
+        lower=((7, 163, 144, 145, 153, 154, 155),),
+        upper_yields=1.0,
+    ),
+    "left": Slit(
+        upper=(
+            (342, 445, 444, 443, 442, 441, 413),
+            (467, 260, 259, 257, 258, 286, 414),
+            (466, 388, 387, 386, 385, 384, 398),
+        ),
+        lower=((249, 390, 373, 374, 380, 381, 382),),
+        upper_yields=1.0,
+    ),
+}
+#: A closed slit stays open by so much: points that coincide lose their neighbours in the triangulation.
+_THINNEST_PX = 1.0
+#: Depth, in outer-canthal distances, behind which no point lies when the head turns.
+_DEEPEST = -0.4
 
 
 @dataclass(frozen=True)
@@ -72,13 +125,43 @@ class PhotoFace:
         move = self.unit_px * self.rig.displacement(drives)[:, :2]
         if offset68 is not None:
             move = move + self.pupil_distance_px * self.rig.spread(offset68)
-        motion = move @ axes
+        motion = self._closed(np.asarray(move @ axes), drives, axes[1])
         target = self.points + motion + self._turn(pose or Pose())
         warped = warp_face(self.image, self.points, target, motion=motion, outline=outline_points(self.points))
         ring = list(INNER_LIPS_468 if len(self.points) >= 468 else INNER_LIPS_68)
         opened = float(np.ptp(target[ring] @ axes[1]) - np.ptp(self.points[ring] @ axes[1]))
         image = paint_mouth(warped.image, target[ring], opened_px=opened, look=self.look)
         return WarpedFace(image, warped.points, warped.flow)
+
+    def _closed(self, motion: FloatArray, drives: Drives, down: FloatArray) -> FloatArray:
+        """The same motion (P, 2) with lips that press instead of passing through each other, and lids that meet.
+
+        The rig was measured on other eyes: closure (AU43) is made a share of this eye's own opening. Needs the
+        468-point mesh.
+        """
+        if len(self.points) < 468:
+            return motion
+        motion = motion.copy()
+        self._set_gap(motion, MOUTH, down, 1.0)
+        for side, lids in LIDS.items():
+            self._set_gap(motion, lids, down, 1.0 - min(1.0, drives.get((43, side), 0.0)))
+        return motion
+
+    def _set_gap(self, motion: FloatArray, slit: Slit, down: FloatArray, most: float) -> None:
+        """Keep a slit from folding, in place; with ``most`` below 1, its opening is that share of the photo's."""
+        upper, lower = np.array(slit.upper), np.array(slit.lower)
+        own = self.points[lower[-1]] - self.points[upper[-1]]
+        gap = own + motion[lower[-1]] - motion[upper[-1]]
+        thinnest = np.clip(own @ down, 0.0, _THINNEST_PX)
+        if most < 1.0:
+            # Column by column onto the other edge, sideways too: slanting edges would cross between two columns.
+            wanted = own * np.maximum(most, thinnest / np.maximum(own @ down, 1e-6))[:, None]
+        else:
+            wanted = gap + np.maximum(thinnest - gap @ down, 0.0)[:, None] * down
+        for rows, share in ((upper, slit.upper_yields), (lower, slit.upper_yields - 1.0)):
+            # The edge goes all the way, each row further out less.
+            fading = np.arange(1, len(rows) + 1)[:, None, None] / len(rows)
+            motion[rows] += share * fading * (gap - wanted)
 
     def _axes(self) -> FloatArray:
         """(2, 2): the face's own right-to-left and downward directions in the picture."""
@@ -90,6 +173,7 @@ class PhotoFace:
         """(P, 2) displacement in pixels of a small rotation about the head's centre (orthographic, the rig's depth)."""
         yaw, pitch = np.deg2rad(pose.yaw), np.deg2rad(pose.pitch)
         x, y = (self.points - self.points.mean(0)).T
-        depth = self.rig.neutral[:, 2]
+        # Beyond the cheek the face falls away so steeply that a turn would fold it: there it counts as flat.
+        depth = np.maximum(self.rig.neutral[:, 2], _DEEPEST)
         z = self.unit_px * (depth - depth.mean())
         return np.column_stack([x * (np.cos(yaw) - 1) + z * np.sin(yaw), y * (np.cos(pitch) - 1) + z * np.sin(pitch)])

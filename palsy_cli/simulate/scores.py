@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from palsy_cli.records import SEVERITY_LABELS, SIDES, Side
+import numpy as np
+
+from palsy_cli.records import SEVERITY_GRADES, SEVERITY_LABELS, SIDES, Side
 from palsy_cli.simulate.palsy import (
     GENTLE_EFFORT,
     OPEN_FISSURE_MM,
@@ -18,6 +20,7 @@ from palsy_cli.simulate.palsy import (
     SideGains,
     flaccidity,
     fold_depth,
+    house_brackmann_preset,
 )
 
 #: The action unit whose excursion stands for a region.
@@ -130,6 +133,20 @@ def house_brackmann(lesion: Lesion, gains: SideGains | None = None) -> int:
     return 1
 
 
+def draw_lesion(grade: int, side: Side, rng: np.random.Generator) -> Lesion:
+    """Draw a lesion of a House-Brackmann grade 1..6: its preset, spread between the branches, and still of that grade.
+
+    The preset's spread alone carries half of the patients drawn for grades II and VI across the next border.
+
+    Raises:
+        ValueError: grade outside 1..6.
+    """
+    lesion = house_brackmann_preset(grade, side, rng=rng)
+    while house_brackmann(lesion) != grade:
+        lesion = house_brackmann_preset(grade, side, rng=rng)
+    return lesion
+
+
 def house_brackmann_from_weakness(weakness: dict[str, float], *, side: Side = "right") -> int:
     """House-Brackmann grade 1..6 of a weakness per branch (T, Z, B, M, C; 0..1), without synkinesis."""
     return house_brackmann(Lesion(side=side, weakness=weakness))
@@ -184,7 +201,7 @@ def severity_of_grade(grade: int) -> int:
     """
     if not 1 <= grade <= 6:
         raise ValueError(f"House-Brackmann grade {grade} is not in 1..6")
-    return (0, 1, 2, 2, 3, 3)[grade - 1]
+    return next(number for number, grades in enumerate(SEVERITY_GRADES.values()) if grade in grades)
 
 
 def severity_label(lesion: Lesion, gains: SideGains | None = None) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palsy_cli.facs import fraction_of_intensity
 from palsy_cli.records import SIDES, Side
-from palsy_cli.simulate.muscles import fraction_of_intensity
 from palsy_cli.simulate.palsy import Lesion
 
 ONSET_S = 0.5
@@ -57,12 +57,22 @@ TASKS: dict[str, Task] = {
     "cheek_puff": Task({34: 5.0, 24: 3.0, 18: 1.5}),
     "open_mouth": Task({26: 4.3, 25: 4.0}),
     "lower_teeth_EEE": Task({20: 5.0, 16: 5.0, 25: 4.0}),
+    "eyes_wide": Task({5: 5.0, 1: 2.5, 2: 2.5}),
+    "corners_down": Task({15: 5.0, 17: 2.5}),
+    "chin_raise": Task({17: 5.0}),
 }
 
 #: The order of a clinical recording; every movement starts and ends at rest.
 PROTOCOL: tuple[str, ...] = (
     *("brow_raise", "gentle_eye_closure", "tight_eye_closure", "snarl", "open_smile"),
     *("lip_pucker", "cheek_puff", "lower_teeth_EEE"),
+)
+#: The same and the movements of those units that a clinical recording hardly shows (4, 5, 15, 17, 26): for measuring
+#: how well each unit is read.
+ALL_UNITS: tuple[str, ...] = (*PROTOCOL, "frown", "eyes_wide", "corners_down", "chin_raise", "open_mouth")
+#: What both sides are asked to do together.
+BOTH_SIDED: tuple[str, ...] = tuple(
+    name for name, task in TASKS.items() if task.intensities and set(task.sides) == set(SIDES)
 )
 
 

@@ -34,10 +34,10 @@ ANATOMICAL_EXCLUSIONS: tuple[tuple[int, int], ...] = (
     (5, 1), (6, 12), (25, 12), (25, 6), (4, 9), (25, 9), (4, 6), (6, 4), (15, 17), (26, 25),
 )  # fmt: skip
 
-#: Cells (response, trigger) that are tested with the channels 43 (closure) and 18 (pucker): smile to eye, pucker to
-#: eye, gentle closure to mouth, brow raise to eye. No other cell with these channels is tested.
+#: Cells (response, trigger) that are tested with the channels 43 (closure) and 18 (pucker): smile, pucker and shown
+#: teeth to eye, gentle closure to mouth and chin, brow raise to eye. No other cell with these channels is tested.
 EXTRA_PAIRS: tuple[tuple[int, int], ...] = (
-    (43, 12), (43, 18), (6, 18), (12, 43), (15, 43), (20, 43), (25, 43), (43, 1), (43, 2),
+    (43, 12), (43, 18), (43, 20), (6, 18), (12, 43), (15, 43), (17, 43), (20, 43), (25, 43), (43, 1), (43, 2),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Hop 7: severity by ALGRNet and House-Brackmann by the cascaded encoder, on the frames of strongest movement."""
+"""Hop 8: severity by ALGRNet and House-Brackmann by the cascaded encoder, on the frames of strongest movement."""
 
 from __future__ import annotations
 

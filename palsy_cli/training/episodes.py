@@ -16,43 +16,43 @@ from palsy_cli.datasets.people import Photo, is_held_out_drawing
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
 from palsy_cli.simulate.palsy import (
-    HB_WEAKNESS,
     Lesion,
     SideGains,
+    SynkinesisLevel,
     au_labels,
     draw_side_gains,
     effective_drive,
-    house_brackmann_preset,
     synkinetic_preset,
 )
+from palsy_cli.simulate.scores import draw_lesion, house_brackmann
+from palsy_cli.simulate.script import BOTH_SIDED, TASKS
 
 Kind = Literal["still", "free", "lesion"]
 
-#: Commands of the movement tasks (action unit -> drive), from which lesion episodes draw.
-TASKS: tuple[dict[int, float], ...] = (
-    {1: 1.0, 2: 1.0},
-    {4: 1.0},
-    {43: 1.0},
-    {43: 1.0, 6: 0.8, 7: 0.8},
-    {9: 1.0, 10: 0.5, 4: 0.4},
-    {12: 1.0},
-    {12: 1.0, 25: 0.8, 6: 0.6},
-    {18: 1.0},
-    {34: 1.0, 24: 0.5},
-    {20: 1.0, 25: 0.9, 16: 0.6},
-    {15: 0.9, 17: 0.8},
-    {26: 1.0, 25: 0.6},
-)
 #: Units that free episodes draw from, and those whose two sides always go together.
 _FREE = (*ALL_AUS, 7, 10, 16, 24)
 _TWO_SIDED = (26, 18)
+#: Units that undo each other: what both together do cannot be read off the skin.
+_OPPOSED: tuple[frozenset[int], ...] = tuple(
+    frozenset(pair)
+    for pair in [
+        *((1, 4), (2, 4), (5, 43), (5, 6), (5, 7), (12, 15), (12, 18), (15, 18), (18, 20), (15, 20), (18, 25)),
+        *((9, 15), (10, 15), (17, 16), (17, 25), (17, 26), (18, 26), (24, 25), (24, 26), (24, 16), (24, 10)),
+    ]
+)
+#: Late palsies among the lesions of grades II to IV: their share, and the gain of their misfirings by grade.
+_LATE_SHARE = 0.4
+_LATE: dict[int, SynkinesisLevel] = {2: "mild", 3: "moderate", 4: "severe"}
+_LATE_PAIRS = 4
 RESTS_PER_EPISODE = 2
 #: Share of a photo's episodes moved by the table: two accounts of how skin follows a muscle, neither learned by heart.
 _TABLE_SHARE = 0.5
 #: Standard deviations of (yaw, pitch) in degrees: between the episodes of a person, and between frames of an episode.
 _POSE_SD, _TURN_SD = (5.0, 3.0), (4.0, 3.0)
+#: No head turns further than this from its photo, degrees: beyond, the cheek would have to hide what the photo shows.
+_MOST_TURN = 12.0
 #: Frames of an episode, resting ones included.
-FRAMES: dict[Kind, int] = {"still": 2, "free": 8, "lesion": 6}
+FRAMES: dict[Kind, int] = {"still": 4, "free": 8, "lesion": 6}
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,15 @@ class FramePlan:
     pose: tuple[float, float]
     rest: bool
 
+    @property
+    def grade(self) -> int:
+        """House-Brackmann grade 1..6 of the lesion, by rule."""
+        return house_brackmann(self.lesion)
+
 
 @dataclass(frozen=True)
 class EpisodePlan:
-    """One person with one lesion. ``grade`` is the House-Brackmann grade, 0 where there is none to learn.
+    """One person with one lesion. ``grade`` is the House-Brackmann grade to draw, 0 where there is none to learn.
 
     A person without a photo is drawn, with ``person`` as seed. ``by_table``: the photo is moved by the table of
     muscles that comes along (as ``palsy simulate`` does), not by the training rig.
@@ -107,9 +112,8 @@ class EpisodePlan:
             resting = number < RESTS_PER_EPISODE and self.kind != "still"
             drives = {} if resting else actor.drives(rng)
             left, right = (au_labels(drives, side) for side in ("left", "right"))
-            turn = rng.normal(0, _TURN_SD)
-            pose = (actor.pose[0] + float(turn[0]), actor.pose[1] + float(turn[1]))
-            yield FramePlan(drives, left, right, actor.lesion, pose, resting)
+            yaw, pitch = np.clip(actor.pose + rng.normal(0, _TURN_SD), -_MOST_TURN, _MOST_TURN).tolist()
+            yield FramePlan(drives, left, right, actor.lesion, (yaw, pitch), resting)
 
 
 @dataclass(frozen=True)
@@ -127,25 +131,34 @@ class _Actor:
         pose = (float(yaw), float(pitch))
         if plan.kind != "lesion":
             return _Actor(plan.kind, pose=pose)
-        lesion = house_brackmann_preset(plan.grade, plan.side, rng=rng)
-        if plan.grade in (2, 3) and rng.random() < 0.4:
-            lesion = synkinetic_preset(plan.side, weakness=HB_WEAKNESS[plan.grade - 1], pairs=4, rng=rng)
+        lesion = draw_lesion(plan.grade, plan.side, rng)
+        if plan.grade in _LATE and rng.random() < _LATE_SHARE:
+            weakness = float(np.mean(list(lesion.weakness.values())))
+            level = _LATE[plan.grade]
+            lesion = synkinetic_preset(plan.side, weakness=weakness, level=level, pairs=_LATE_PAIRS, rng=rng)
         return _Actor(plan.kind, lesion, draw_side_gains(rng), pose)
 
     def drives(self, rng: np.random.Generator) -> Drives:
         """Muscles of one frame that is not at rest."""
         if self.kind != "lesion":
             return _free_drives(rng)
-        task = TASKS[rng.integers(len(TASKS))]
-        effort = rng.uniform(0.5, 1.0)
-        commands = {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in task.items()}
+        commands = draw_commands(rng)
         return effective_drive(commands, self.lesion, self.gains)
+
+
+def draw_commands(rng: np.random.Generator) -> dict[int, float]:
+    """A movement task at half to full effort: commanded drive 0..1 per action unit."""
+    task = TASKS[BOTH_SIDED[rng.integers(len(BOTH_SIDED))]]
+    effort = rng.uniform(0.5, 1.0)
+    return {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in task.commands().items()}
 
 
 def _free_drives(rng: np.random.Generator) -> Drives:
     """One to four units; each side as strong as the other, weaker, or still."""
     drives: dict[tuple[int, Side], float] = {}
     for au in rng.choice(_FREE, rng.integers(1, 5), replace=False):
+        if any({int(au), other} in _OPPOSED for other, _ in drives):
+            continue
         strength = float(rng.uniform(0.08, 1.0))
         pair = [strength, strength]
         if au not in _TWO_SIDED and rng.random() < 0.65:

@@ -208,7 +208,7 @@ def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, d
                 "person": np.int32(plan.person),
                 "episode": np.int32(plan.episode),
                 "rest": np.bool_(frame.rest),
-                "grade": np.int8(plan.grade if plan.calm else 0),
+                "grade": np.int8(frame.grade if plan.grade and plan.calm else 0),
                 "weak_side": np.int8(plan.weak_side),
                 "held_out": np.bool_(plan.held_out),
             },

@@ -14,7 +14,7 @@ from palsy_cli.records import SIDES, ByteImage, FloatArray
 from palsy_cli.simulate.person import Person, View, draw_person
 from palsy_cli.stages.alignment import five_points, transform_points
 from palsy_cli.training.augment import recompress
-from palsy_cli.training.episodes import TASKS
+from palsy_cli.training.episodes import draw_commands
 
 #: Pictures larger than this are reduced when they are loaded: no scene shows a face larger than its side.
 _LOAD_SIDE = 320
@@ -176,7 +176,7 @@ def drawn_portraits(seeds: range, *, rng: np.random.Generator) -> list[Portrait]
     """One portrait of each drawn person, some muscles at work and the head slightly turned."""
     portraits = []
     for seed in seeds:
-        task = TASKS[rng.integers(len(TASKS))]
+        task = draw_commands(rng)
         drives = {(au, side): drive * float(rng.uniform(0, 1)) for au, drive in task.items() for side in SIDES}
         view = View(yaw=float(rng.normal(0, 6)), pitch=float(rng.normal(0, 4)), roll=float(rng.normal(0, 3)))
         image, points = draw_person(Person.from_seed(seed), drives, size=(_LOAD_SIDE, _LOAD_SIDE), view=view)

@@ -1,4 +1,4 @@
-"""Muscles: mirror symmetry, caps, apertures, intensity map."""
+"""Muscles: mirror symmetry, caps, apertures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from palsy_cli.simulate.muscles import (
     MM_PER_IPD,
     MUSCLES,
     displacement,
-    fraction_of_intensity,
-    intensity_of_fraction,
     mirror_points,
     move_points,
 )
@@ -49,13 +47,6 @@ def test_unknown_unit_is_refused():
         displacement(99, "left")
     with pytest.raises(ValueError, match="99"):
         move_points(neutral_points(), {(99, "left"): 1.0})
-
-
-def test_intensity_map_and_its_inverse():
-    levels = np.arange(6.0)
-    assert fraction_of_intensity(levels).tolist() == [0.0, 0.10, 0.22, 0.45, 0.75, 1.0]
-    some = np.linspace(0, 5, 41)
-    assert np.allclose(intensity_of_fraction(fraction_of_intensity(some)), some)
 
 
 def test_no_drive_moves_nothing():

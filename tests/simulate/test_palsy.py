@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palsy_cli.facs import fraction_of_intensity
 from palsy_cli.records import ALL_AUS, SIDES
-from palsy_cli.simulate.muscles import MM_PER_IPD, fraction_of_intensity, mirror_points
+from palsy_cli.simulate.muscles import MM_PER_IPD, mirror_points
 from palsy_cli.simulate.palsy import (
     HB_WEAKNESS,
     SYNKINESIS_PAIRS,

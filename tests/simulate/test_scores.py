@@ -15,6 +15,7 @@ from palsy_cli.simulate.palsy import (
     uniform_lesion,
 )
 from palsy_cli.simulate.scores import (
+    draw_lesion,
     fngs,
     house_brackmann,
     house_brackmann_from_weakness,
@@ -76,3 +77,11 @@ def test_severity_map():
     assert severity_label(house_brackmann_preset(4, "right")) == "medium"
     with pytest.raises(ValueError):
         severity_of_grade(0)
+
+
+@pytest.mark.parametrize("grade", range(1, 7))
+def test_a_drawn_lesion_varies_and_keeps_its_grade(grade: int) -> None:
+    rng = np.random.default_rng(grade)
+    drawn = [draw_lesion(grade, "left", rng) for _ in range(30)]
+    assert {house_brackmann(lesion) for lesion in drawn} == {grade}
+    assert len({tuple(lesion.weakness.values()) for lesion in drawn}) in (range(1, 2) if grade == 1 else range(20, 31))

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from palsy_cli.config import SymptomSettings
+from palsy_cli.config import SymptomSettings, load_settings
+from palsy_cli.facs import intensity_of_fraction
 from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Symptoms
 from palsy_cli.stages.cooccurrence import (
     ANATOMICAL_EXCLUSIONS,
@@ -22,7 +23,7 @@ from palsy_cli.stages.cooccurrence import (
 )
 from palsy_cli.stages.symptoms import active_means, find_symptoms, regional_asymmetry
 
-PAPER = SymptomSettings(extra_channels=False, clinical_eye_region=False, dead_zone=False, weakness_guard=False)
+PAPER = load_settings(profile="paper").symptoms
 
 
 def table(
@@ -123,21 +124,25 @@ def test_weaker_side_is_named(severity: float) -> None:
     symptoms = find_symptoms(units)
     assert symptoms.weak_side == "left"
     assert {item.weak_side for item in symptoms.regions} == {"left"}
-    assert region(symptoms, "mouth").relative == pytest.approx(severity)
+    as_published = find_symptoms(units, dataclasses.replace(SymptomSettings(), compare_movement=False))
+    assert region(as_published, "mouth").relative == pytest.approx(severity)
 
 
 def test_dead_zone_is_relative_and_absolute() -> None:
-    """17 % less is healthy variation; 30 % less is not; and tiny movements never name a side."""
+    """17 % less movement is healthy variation; 30 % less is not; and tiny movements never name a side."""
     settings = SymptomSettings()
 
     def verdict(left: float, right: float, chosen: SymptomSettings = settings) -> str | None:
         units = table({12: pulse(5, left)}, {12: pulse(5, right)})
         return region(find_symptoms(units, chosen), "mouth").weak_side
 
-    assert verdict(4.0, 3.4) == "none"
-    assert verdict(4.0, 2.8) == "right"
+    def of(share: float) -> float:
+        return float(intensity_of_fraction(share))
+
+    assert verdict(of(1.0), of(0.83)) == "none"
+    assert verdict(of(1.0), of(0.70)) == "right"
     assert verdict(0.4, 0.6) == "none"
-    assert verdict(4.0, 3.4, PAPER) == "right"
+    assert verdict(of(1.0), of(0.83), PAPER) == "right"
     assert verdict(4.0, 4.0, PAPER) == "none"
 
 
@@ -149,6 +154,40 @@ def test_eye_region_follows_the_profile() -> None:
     assert clinical.aus == (6, 43) and clinical.delta_am == -4.0 and clinical.weak_side == "left"
     paper = region(find_symptoms(table(curves_left, curves_right), PAPER), "eyes")
     assert paper.aus == (5, 6) and paper.delta_am == 0.0 and paper.weak_side == "none"
+
+
+def test_a_fifth_less_movement_is_weak_although_the_intensity_hardly_differs() -> None:
+    left, right = float(intensity_of_fraction(1.0)), float(intensity_of_fraction(0.8))
+    units = table({12: pulse(5, left)}, {12: pulse(5, right)})
+    assert find_symptoms(units).weak_side == "right"
+    assert find_symptoms(units, SymptomSettings(compare_movement=False)).weak_side == "none"
+
+
+def test_no_side_where_intensity_and_movement_disagree() -> None:
+    """One full movement against many faint ones."""
+    units = table({12: [5.0, 0, 0, 0, 0, 0]}, {12: [0, 2, 2, 2, 2, 2]}, frames=6)
+    mouth = region(find_symptoms(units), "mouth")
+    assert mouth.delta_am is not None and mouth.delta_am < 0 and mouth.weak_side == "none"
+
+
+def test_lids_that_meet_tell_no_strength() -> None:
+    """Both eyes close in five frames; in three the left stays half open: these count."""
+    units = table({43: pulse(8, 5.0) - pulse(3, 2.5)}, {43: pulse(8, 5.0)})
+    closure = next(m for m in find_symptoms(units).action_units if m.au == 43)
+    assert (closure.am_left, closure.am_right, closure.active_keyframes) == (2.5, 5.0, 3)
+    both = find_symptoms(table({43: pulse(8, 5.0)}, {43: pulse(8, 5.0)}))
+    assert next(m for m in both.action_units if m.au == 43).active_keyframes == 8
+
+
+def test_a_misfiring_muscle_does_not_pass_for_a_strong_one() -> None:
+    """The left corner of the mouth moves less in a smile, and on its own whenever the eyes close."""
+    smile, closure = pulse(6, 4.0, 14), np.roll(pulse(8, 4.0, 14), 6)
+    units = table({12: 0.5 * smile + 0.8 * closure, 43: closure}, {12: smile, 43: closure}, frames=14)
+    symptoms = find_symptoms(units)
+    assert [(p.side, p.response_au, p.trigger_au) for p in symptoms.pairs] == [("left", 12, 43)]
+    assert region(symptoms, "mouth").weak_side == "left"
+    careless = find_symptoms(units, SymptomSettings(informative_only=False))
+    assert region(careless, "mouth").weak_side != "left"
 
 
 def test_overall_side_ignores_units_outside_the_regions() -> None:
@@ -237,6 +276,36 @@ def test_small_excess_is_no_synkinesis() -> None:
     assert find_symptoms(units, SymptomSettings(min_excess=0.1)).synkinesis_present is True
 
 
+def test_one_misfire_is_not_blamed_on_all_that_moves() -> None:
+    """Tight closure works 43, 6, 4 and 9 at once, a snarl 9 and 4, a smile 6; the mouth misfires with closure alone."""
+    tight, gentle, snarl = (np.roll(pulse(6, 4.0, 24), 6 * k) for k in range(3))
+    smile = np.roll(pulse(6, 4.0, 24), 18)
+    healthy = {43: tight + gentle, 6: 0.8 * tight + smile, 4: 0.4 * tight + 0.4 * snarl, 9: 0.2 * tight + snarl}
+    units = table(healthy | {15: tight + gentle}, healthy, frames=24)
+    named = [(p.side, p.response_au, p.trigger_au) for p in find_symptoms(units).pairs]
+    assert named == [("left", 15, 43)]
+    every = find_symptoms(units, SymptomSettings(explain_away=False)).pairs
+    assert {p.trigger_au for p in every if p.response_au == 15} == {43, 6, 4, 9}
+
+
+def test_two_triggers_of_one_response_are_both_named() -> None:
+    smile, brows = pulse(8, 3.0, 20), np.roll(pulse(8, 3.0, 20), 10)
+    units = table({12: smile, 1: brows, 20: smile + brows}, {12: smile, 1: brows}, frames=20)
+    assert {(p.response_au, p.trigger_au) for p in find_symptoms(units).pairs} == {(20, 12), (20, 1)}
+
+
+def test_the_stronger_movement_is_the_trigger() -> None:
+    units = table({1: pulse(8, 4.0), 5: pulse(8, 1.5), 20: pulse(8)}, {1: pulse(8, 4.0), 5: pulse(8, 1.5)})
+    assert [(p.response_au, p.trigger_au) for p in find_symptoms(units).pairs] == [(20, 1)]
+
+
+def test_too_few_frames_to_tell_the_sides_apart() -> None:
+    """Four of five against none: the intervals overlap."""
+    units = table({20: pulse(5), 6: pulse(4, 3.0)}, {20: pulse(5)})
+    assert find_symptoms(units).synkinesis_present is False
+    assert find_symptoms(units, SymptomSettings(clear_intervals=False)).synkinesis_present is True
+
+
 def test_support_is_required() -> None:
     units = table({20: pulse(4), 6: pulse(4, 3.0)}, {20: pulse(4)})
     assert find_symptoms(units).synkinesis_present is None
@@ -255,7 +324,7 @@ def test_flip_exchanges_everything_exactly(settings: SymptomSettings) -> None:
     rng = np.random.default_rng(11)
     swap = {"left": "right", "right": "left", "none": "none", None: None}
     seen_pairs = 0
-    for _ in range(20):
+    for _ in range(60):
         shape = (24, len(ALL_AUS))
         left = rng.uniform(0, 5, shape).astype(np.float32) * (rng.random(shape) < 0.5)
         right = left * rng.uniform(0, 1, shape[1]).astype(np.float32)

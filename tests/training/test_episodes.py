@@ -88,3 +88,28 @@ def test_weak_side_moves_less() -> None:
             for frame in plan.draw_frames(np.random.default_rng(plan.seed)):
                 sums[plan.side] += [frame.left.sum(), frame.right.sum()]
     assert sums["left"][0] < 0.5 * sums["left"][1] and sums["right"][1] < 0.5 * sums["right"][0]
+
+
+def test_units_that_undo_each_other_never_work_together() -> None:
+    for plan in plans(60, 0):
+        if plan.kind == "free":
+            for frame in plan.draw_frames(np.random.default_rng(plan.seed)):
+                working = {au for au, _ in frame.drives}
+                assert not any({first, second} <= working for first, second in [(12, 15), (5, 43), (18, 20), (25, 24)])
+
+
+def test_the_label_is_the_lesions_grade_by_rule() -> None:
+    graded = [
+        (plan.grade, next(plan.draw_frames(np.random.default_rng(plan.seed))))
+        for plan in plans(60, 0)
+        if plan.kind == "lesion"
+    ]
+    assert all(frame.grade >= dealt - 1 for dealt, frame in graded)
+    assert all(frame.grade == dealt for dealt, frame in graded if not frame.lesion.synkinesis)
+    late = [frame.lesion for _, frame in graded if frame.lesion.synkinesis]
+    assert late and all(lesion.chronic for lesion in late)
+
+
+def test_heads_turn_so_far_and_no_further() -> None:
+    poses = np.array([f.pose for plan in plans() for f in plan.draw_frames(np.random.default_rng(plan.seed))])
+    assert 10 < np.abs(poses).max() <= 12

@@ -1,0 +1,58 @@
+"""The measured movement beside the pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from palsy_cli.config import GradeSettings
+from palsy_cli.records import Grades
+from palsy_cli.stages.grade_fusion import join_movement, movement_chances, severity_chances
+
+SETTINGS = GradeSettings()
+EVEN = Grades(severity=(0.25,) * 4, house_brackmann=(1 / 6,) * 6)
+
+
+def test_chances_are_chances_and_rise_with_the_asymmetry() -> None:
+    expected = [movement_chances(x, SETTINGS) @ np.arange(1, 7) for x in np.linspace(0, 1, 21)]
+    assert (np.diff(expected) > 0).all() and expected[0] < 1.5 and expected[-1] > 5.5
+    for x in (0.0, 0.3, 1.0):
+        chances = movement_chances(x, SETTINGS)
+        assert chances.shape == (6,) and chances.min() > 0 and chances.sum() == pytest.approx(1)
+
+
+def test_even_odds_at_a_cut() -> None:
+    sharp = dataclasses.replace(SETTINGS, movement_spread=0.001)
+    third = movement_chances(SETTINGS.movement_cut_3, sharp)
+    assert third[2] == pytest.approx(0.5, abs=1e-3) and third[3] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_side_does_not_matter() -> None:
+    assert np.array_equal(movement_chances(0.4, SETTINGS), movement_chances(-0.4, SETTINGS))
+
+
+def test_severities_are_sums_of_grades() -> None:
+    assert severity_chances(np.array([0.1, 0.2, 0.05, 0.15, 0.3, 0.2])).tolist() == pytest.approx([0.1, 0.2, 0.2, 0.5])
+
+
+def test_pictures_that_know_nothing_leave_the_word_to_the_movement() -> None:
+    joined = join_movement(EVEN, 0.55, SETTINGS)
+    assert joined.house_brackmann == pytest.approx(tuple(movement_chances(0.55, SETTINGS)))
+    assert joined.house_brackmann_of_movement == pytest.approx(joined.house_brackmann)
+    assert joined.house_brackmann_of_pictures == EVEN.house_brackmann and joined.severity_of_pictures == EVEN.severity
+    assert (
+        joined.severity is not None and sum(joined.severity) == pytest.approx(1) and joined.severity_label == "medium"
+    )
+
+
+def test_what_was_withheld_stays_withheld() -> None:
+    joined = join_movement(Grades(None, None, "no movement", "no movement"), 0.5, SETTINGS)
+    assert joined.severity is None and joined.house_brackmann is None and joined.severity_reason == "no movement"
+
+
+@pytest.mark.parametrize("asymmetry", [None, 0.5])
+def test_pictures_alone(asymmetry: float | None) -> None:
+    settings = SETTINGS if asymmetry is None else dataclasses.replace(SETTINGS, with_movement=False)
+    assert join_movement(EVEN, asymmetry, settings) == EVEN
