@@ -28,4 +28,6 @@ def perfect_case(patient: Any, rng: np.random.Generator) -> Case:
         {}, one_hot(severity_of_grade(grade), 4), one_hot(grade - 1, 6), pairs, True,
         sum(lesion.weakness.values()),
     )  # fmt: skip
-    return dataclasses.replace(case, weak_sides={region: case.true_weak_side(region) for region in REGIONS})
+    sides = {region: case.true_weak_side(region) for region in REGIONS}
+    alone = case.house_brackmann
+    return dataclasses.replace(case, weak_sides=sides, of_pictures=alone, of_movement=alone)
