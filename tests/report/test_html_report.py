@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from palsy_cli.config import GradeSettings
 from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades
 from palsy_cli.report.html_report import render_html
 from palsy_cli.report.terms import AU_NAMES, NOTICE
 from palsy_cli.report.words import symptom_settings
+from palsy_cli.stages.grade_fusion import join_movement
 from palsy_cli.stages.symptoms import find_symptoms
 
 
@@ -220,6 +222,14 @@ def test_disagreeing_graders_are_reported(assessment: Assessment) -> None:
     grades = dataclasses.replace(assessment.grades, severity=(0.9, 0.1, 0.0, 0.0))
     assert "two graders disagree" in Page(render_html(dataclasses.replace(assessment, grades=grades))).text
     assert "two graders disagree" not in Page(render_html(assessment)).text
+
+
+def test_opinions_far_apart_are_reported(assessment: Assessment) -> None:
+    assert "Pictures alone" not in Page(render_html(assessment)).text
+    for asymmetry, far in ((0.3, False), (0.9, True)):
+        grades = join_movement(assessment.grades, asymmetry, GradeSettings())
+        text = Page(render_html(dataclasses.replace(assessment, grades=grades))).text
+        assert "Pictures alone: grade III." in text and ("far apart" in text) == far
 
 
 def test_thresholds_are_those_of_the_run(assessment: Assessment) -> None:
