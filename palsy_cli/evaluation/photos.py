@@ -38,15 +38,15 @@ def photo_figures(
     detector = choose_detector(models, settings.face)
     found, five, points = [], [], []
     for number, face in enumerate(faces):
-        own = _own_face(detector.detect([face.image])[0], face)
+        own = own_face(detector.detect([face.image])[0], alignment.five_points(face.points))
         found.append(own is not None)
-        five.append(np.nan if own is None else _percent(own, alignment.five_points(face.points), (0, 1)))
+        five.append(np.nan if own is None else percent_of(own, alignment.five_points(face.points), (0, 1)))
         if own is None:
             points.append(np.nan)
         else:
             located, sure = locate([face.image], own[None], fcn, settings.landmarks)
             measurable = sure.mean() >= settings.landmarks.min_peak
-            points.append(_percent(located[0], face.points, (36, 45)) if measurable else np.nan)
+            points.append(percent_of(located[0], face.points, (36, 45)) if measurable else np.nan)
         if on_face is not None:
             on_face(number + 1)
     recall, five_error, error = (np.array(values, float) for values in (found, five, points))
@@ -63,9 +63,8 @@ def photo_figures(
     ]  # fmt: skip
 
 
-def _own_face(found: Detections, face: Face) -> FloatArray | None:
-    """The five points of the detection that is this photo's face."""
-    true = alignment.five_points(face.points)
+def own_face(found: Detections, true: FloatArray) -> FloatArray | None:
+    """The five points (5, 2) of the detection that is the face with the ``true`` ones; ``None`` when it was missed."""
     unit = float(np.hypot(*(true[1] - true[0])))
     for points in found.points:
         if np.hypot(*(points[:2].mean(0) - true[:2].mean(0))) <= _SAME_FACE * unit:
@@ -73,7 +72,7 @@ def _own_face(found: Detections, face: Face) -> FloatArray | None:
     return None
 
 
-def _percent(found: FloatArray, true: FloatArray, ends: tuple[int, int]) -> float:
+def percent_of(found: FloatArray, true: FloatArray, ends: tuple[int, int]) -> float:
     """Mean distance in percent of the distance between two of the true points."""
     unit = np.linalg.norm(true[ends[1]] - true[ends[0]])
     return float(100 * np.linalg.norm(found - true, axis=-1).mean() / unit)

@@ -367,7 +367,7 @@ def ensemble(anchor: Tensor, delta: Tensor) -> Tensor:
     return (anchor + delta).mean(dim=0).clamp(0.0, float(MAX_INTENSITY))
 
 
-def choose_helpers(count: int, index: int, m: int, *, seed: int = 0, always: int | None = None) -> tuple[int, ...]:
+def choose_helpers(count: int, index: int, m: int, *, seed: int = 0) -> tuple[int, ...]:
     """Draw the helper frames j of frame ``index``: no repeats, never ``index``, all when fewer exist.
 
     Args:
@@ -375,19 +375,15 @@ def choose_helpers(count: int, index: int, m: int, *, seed: int = 0, always: int
         index: the frame that is helped.
         m: helpers wanted.
         seed: same seed, count and index: same helpers, whatever else was drawn before.
-        always: a frame (the patient's rest) that is a helper when m >= 1 and it is not ``index``.
 
     Returns:
         Ascending indices, ``min(m, count - 1)`` of them.
 
     Raises:
-        ValueError: ``index`` or ``always`` outside the set, or ``m`` negative.
+        ValueError: ``index`` outside the set, or ``m`` negative.
     """
-    if not 0 <= index < count or (always is not None and not 0 <= always < count) or m < 0:
-        raise ValueError(f"no helpers for count={count}, index={index}, m={m}, always={always}")
-    wanted = min(m, count - 1)
-    fixed = [always] if wanted and always is not None and always != index else []
-    rest = [j for j in range(count) if j != index and j not in fixed]
-    rng = np.random.default_rng([seed, index])
-    drawn = rng.choice(len(rest), size=wanted - len(fixed), replace=False)
-    return tuple(sorted(fixed + [rest[k] for k in drawn]))
+    if not 0 <= index < count or m < 0:
+        raise ValueError(f"no helpers for count={count}, index={index}, m={m}")
+    others = [j for j in range(count) if j != index]
+    drawn = np.random.default_rng([seed, index]).choice(len(others), size=min(m, count - 1), replace=False)
+    return tuple(sorted(others[k] for k in drawn))

@@ -43,16 +43,17 @@ def estimate_action_units(
     """Estimate all channels in K keyframes.
 
     With ``rest_reference`` (profile ``clinical``) the patient's own resting keyframes are found first (both sides
-    together), one of them is always among the helpers, and every value counts from that rest: Y_j of a helper is
+    together), the helpers are they and the calmest others, and every value counts from that rest: Y_j of a helper is
     its difference from the rest, which is 0 for the rest itself. Without it (``paper``) helpers are random keyframes
-    and Y_j is the single-frame network's value.
+    and Y_j is the single-frame network's value. (On simulated patients a random second helper makes the mean error 17 %
+    larger than the rest alone, the calmest one makes it 2 % smaller: small differences are read best.)
 
     Args:
         halves: K pairs of half faces.
         ovpm: single-frame network.
         dvpm: difference network trained on this OVPM.
         settings: helpers, decoding, reference.
-        seed: of the choice of helpers; both sides get the same helpers.
+        seed: of the choice of random helpers; both sides get the same helpers.
         batch_size: half faces or pairs computed at once.
 
     Returns:
@@ -78,9 +79,13 @@ def estimate_by_helpers(
     count = len(halves.left)
     rest = _find_rest(sides) if settings.rest_reference and count > 1 else ()
     anchors = [side.anchors(rest) for side in sides]
+    calm = _calmest_first(rest, anchors) if rest else []
     found = {}
     for m in helpers:
-        chosen = [choose_helpers(count, i, m, seed=seed, always=rest[0] if rest else None) for i in range(count)]
+        if rest:
+            chosen = [tuple(sorted([j for j in calm if j != i][:m])) for i in range(count)]
+        else:
+            chosen = [choose_helpers(count, i, m, seed=seed) for i in range(count)]
         left, right = (side.estimate(chosen, own) for side, own in zip(sides, anchors, strict=True))
         found[m] = ActionUnits(aus=ALL_AUS[: left.shape[1]], left=left, right=right, rest=rest)
     return found
@@ -180,6 +185,12 @@ def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
     still = tried[best].abs().amax((0, 2)) <= _STILL
     still[best] = True
     return tuple(i for i in apart.argsort(stable=True)[:_MAX_REST].tolist() if still[i])
+
+
+def _calmest_first(rest: tuple[int, ...], anchors: list[Tensor]) -> list[int]:
+    """All keyframes, the rest first, then by how little both sides differ from it."""
+    apart = torch.stack([side.abs().sum(1) for side in anchors]).sum(0).argsort(stable=True).tolist()
+    return [*rest, *(i for i in apart if i not in rest)]
 
 
 def _least_undercut(tried: dict[int, Tensor]) -> int:

@@ -375,20 +375,10 @@ def test_all_others_help_when_fewer_exist(m: int) -> None:
 
 @pytest.mark.parametrize(("count", "m"), [(1, 2), (5, 0)])
 def test_no_helpers(count: int, m: int) -> None:
-    assert choose_helpers(count, 0, m, always=0) == ()
+    assert choose_helpers(count, 0, m) == ()
 
 
-def test_the_resting_frame_always_helps_except_itself() -> None:
-    for seed in range(20):
-        helpers = choose_helpers(10, 4, 2, seed=seed, always=8)
-        assert 8 in helpers and len(set(helpers)) == 2
-        assert 8 not in choose_helpers(10, 8, 2, seed=seed, always=8)
-    assert choose_helpers(10, 4, 1, always=8) == (8,)
-
-
-@pytest.mark.parametrize(
-    ("count", "index", "m", "always"), [(5, 5, 2, None), (5, -1, 2, None), (5, 0, -1, None), (5, 0, 2, 5)]
-)
-def test_wrong_helper_requests_raise(count: int, index: int, m: int, always: int | None) -> None:
+@pytest.mark.parametrize(("count", "index", "m"), [(5, 5, 2), (5, -1, 2), (5, 0, -1)])
+def test_wrong_helper_requests_raise(count: int, index: int, m: int) -> None:
     with pytest.raises(ValueError, match="no helpers"):
-        choose_helpers(count, index, m, always=always)
+        choose_helpers(count, index, m)
