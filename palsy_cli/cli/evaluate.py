@@ -28,6 +28,7 @@ def evaluate(
     patients: Annotated[int, typer.Option("--patients", min=1, help="Simulated patients.")] = 24,
     out: options.OutFolder = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the patients.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")] = 0,
     device: options.Device = "auto",
     models: options.Models = None,
     profile: options.ProfileOption = None,
@@ -56,6 +57,7 @@ def evaluate(
             settings=chosen.settings,
             execution=chosen.execution,
             seed=seed,
+            workers=workers,
             on_progress=on_progress,
         )
     if out is not None:

@@ -200,9 +200,7 @@ def grade_figures(cases: Sequence[Case]) -> list[Figure]:
         opinions = [(case.grade - 1, getattr(case, name), case.person) for case in cases if getattr(case, name)]
         hits = np.array([int(np.argmax(chances)) == grade for grade, chances, _ in opinions], float)
         title = f"exact, {name.removeprefix('of_')} alone"
-        figures.append(
-            measure("House-Brackmann", title, lambda r, hits=hits: float(hits[r].mean()), [p for *_, p in opinions])
-        )
+        figures.append(measure("House-Brackmann", title, _mean(hits), [person for *_, person in opinions]))
     return figures
 
 
@@ -258,3 +256,7 @@ def _f1(truth: Any, found: Any, classes: int) -> Callable[[Any], float]:
 
 def _ratio(part: Any, whole: Any) -> float:
     return float(part.sum() / whole.sum()) if whole.sum() else math.nan
+
+
+def _mean(values: FloatArray) -> Callable[[Any], float]:
+    return lambda rows: float(values[rows].mean())

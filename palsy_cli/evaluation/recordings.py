@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli import pipeline
-from palsy_cli.config import Execution, Settings
 from palsy_cli.errors import NoFaceError
 from palsy_cli.evaluation.figures import Figure, measure
+from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, WeakSide
 from palsy_cli.simulate.held import HeldFace, hold_frames
 from palsy_cli.simulate.run import find_points
-from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip, write_video
 
 #: Share of its motion that the weak half loses, and how often its side is to be named.
@@ -42,35 +41,35 @@ class Trial:
 
 
 def try_recordings(
-    folder: Path,
-    *,
-    settings: Settings,
-    execution: Execution,
-    on_trial: Callable[[int, int], None] | None = None,
+    folder: Path, workers: Workers, on_recording: Callable[[int, int], None] | None = None
 ) -> list[Trial]:
-    """Hold every recording of a folder in which the product finds a face; told trials done and planned.
+    """Hold every recording of a folder in which the product finds a face; told recordings done and in all.
 
     Raises:
         VideoError: a recording cannot be read.
         ModelError: weights are missing.
     """
     videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+    tell = on_recording or (lambda done, of: None)
+    trials = workers.map(try_recording, enumerate(videos), lambda done: tell(done, len(videos)))
+    return [trial for own in trials for trial in own]
+
+
+def try_recording(video: tuple[int, Path], context: Context) -> list[Trial]:
+    """All trials of one recording, given with its number; none when no face is found."""
+    number, path = video
+    clip = read_clip(path)
+    try:
+        points = find_points(clip, context.settings, context.execution)
+    except NoFaceError:
+        return []
     trials = []
-    for number, path in enumerate(videos):
-        clip = read_clip(path)
-        try:
-            points = find_points(clip, settings, execution)
-        except NoFaceError:
-            continue
-        plan = plan_trials(number)
-        for step, (side, weakness) in enumerate(plan):
-            with tempfile.TemporaryDirectory() as place:
-                held = Path(place) / "held.mp4"
-                write_held(clip, points, held, side=side, weakness=weakness)
-                named = name_weak_side(held, settings=settings, execution=execution)
-            trials.append(Trial(number, side, weakness, named))
-            if on_trial is not None:
-                on_trial(number * len(plan) + step + 1, len(videos) * len(plan))
+    for side, weakness in plan_trials(number):
+        with tempfile.TemporaryDirectory() as place:
+            held = Path(place) / "held.mp4"
+            write_held(clip, points, held, side=side, weakness=weakness)
+            named = name_weak_side(held, context)
+        trials.append(Trial(number, side, weakness, named))
     return trials
 
 
@@ -94,13 +93,12 @@ def write_held(clip: Clip, points: FloatArray, out: Path, *, side: WeakSide, wea
     write_video(images(), out, fps=fps)
 
 
-def name_weak_side(path: Path, *, settings: Settings, execution: Execution) -> WeakSide | None:
+def name_weak_side(path: Path, context: Context) -> WeakSide | None:
     """The weak side that ``assess`` would name; ``None`` when it names nothing or sees no usable face."""
     try:
-        _, _, action_units = pipeline.run_action_units(path, settings=settings, execution=execution)
+        return pipeline.assess(path, settings=context.settings, models=context.models).symptoms.weak_side
     except NoFaceError:
         return None
-    return find_symptoms(action_units, settings.symptoms).weak_side
 
 
 def recording_figures(trials: Sequence[Trial]) -> list[Figure]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +27,9 @@ from palsy_cli.evaluation.photos import photo_figures
 from palsy_cli.evaluation.plots import draw_plots
 from palsy_cli.evaluation.recordings import recording_figures, try_recordings
 from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
+from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.files import atomic_write
 from palsy_cli.networks.manifest_file import read_manifest
-from palsy_cli.networks.weights import ModelSet
 
 #: Photos that the detector is measured on, at most.
 _MOST_PHOTOS = 200
@@ -71,6 +69,7 @@ def evaluate_simulated(
     settings: Settings | None = None,
     execution: Execution | None = None,
     seed: int = 0,
+    workers: int = 0,
     on_progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Measure every network and the whole on held-out people.
@@ -83,6 +82,7 @@ def evaluate_simulated(
         settings: as for ``assess``.
         execution: device and models.
         seed: of the patients.
+        workers: processes; 0 chooses (``evaluation.workers``).
         on_progress: told stage, done, in all.
 
     Raises:
@@ -95,29 +95,29 @@ def evaluate_simulated(
     settings, execution = settings or Settings(), execution or Execution()
     tell = on_progress or (lambda stage, done, total: None)
     started = time.perf_counter()
-    models = ModelSet.of(execution)
     everybody = read_faces(data)
     calm = [face for face, photo in everybody if photo.calm]
     if not calm:
         raise DatasetError(f"{data}: no resting frontal face among the people held out of training")
     faces = [face for face, _ in everybody[:_MOST_PHOTOS]]
-    figures = photo_figures(
-        faces, settings=settings, models=models, on_face=lambda done: tell("photos", done, len(faces))
-    )
     planned = plan_patients(len(calm), patients, seed=seed)
-    cases = examine_all(planned[:_HELPED], calm, settings, models, on_progress=tell, helpers=HELPERS)
-    cases += examine_all(planned[_HELPED:], calm, settings, models, on_progress=tell)
+    visits = [_Visit(p, calm[p.person], HELPERS if number < _HELPED else ()) for number, p in enumerate(planned)]
+    doses = [_Visit(p, calm[p.person]) for p in plan_doses(range(min(dose_people, len(calm))), seed=seed)]
+    with Workers(settings, execution, count=workers) as pool:
+        models = pool.context.models
+        figures = photo_figures(
+            faces, settings=settings, models=models, on_face=lambda done: tell("photos", done, len(faces))
+        )
+        found = pool.map(_examine, visits, lambda done: tell("patients", done, len(visits)))
+        cases = [case for case in found if case is not None]
+        found = pool.map(_examine, doses, lambda done: tell("doses", done, len(doses)))
+        dosed = [case for case in found if case is not None]
+        trials = try_recordings(videos, pool, lambda done, of: tell("recordings", done, of)) if videos else []
     figures += landmark_figures(cases) + au_figures(cases)
     figures += ensemble_figures(cases, helpers=settings.action_units.helpers)
     figures += side_figures(cases) + grade_figures(cases) + synkinesis_figures(cases)
-    doses = plan_doses(range(min(dose_people, len(calm))), seed=seed)
-    dosed = examine_all(doses, calm, settings, models, on_progress=tell, stage="doses")
     figures += dose_figures(dosed)
-    if videos is not None:
-        trials = try_recordings(
-            videos, settings=settings, execution=execution, on_trial=lambda done, all_: tell("recordings", done, all_)
-        )
-        figures += recording_figures(trials)
+    figures += recording_figures(trials) if videos else []
     about: dict[str, object] = {
         "version": palsy_cli.__version__,
         "photos": len(faces),
@@ -137,21 +137,26 @@ def read_faces(data: Path) -> list[tuple[Face, Photo]]:
     return [(Face(photo.path.name, photo.read(), photo.points[index68], photo.frontal), photo) for photo in held_out]
 
 
-def examine_all(
-    patients: Sequence[Patient],
-    faces: Sequence[Face],
-    settings: Settings,
-    models: ModelSet,
-    *,
-    on_progress: ProgressCallback,
-    stage: str = "patients",
-    helpers: Sequence[int] = (),
-) -> list[Case]:
-    """Every patient whose face is found; the others are missing from the list."""
-    cases = []
-    for number, patient in enumerate(patients):
-        with tempfile.TemporaryDirectory() as place, contextlib.suppress(NoFaceError):
-            face = faces[patient.person]
-            cases.append(examine(patient, face, Path(place), settings=settings, models=models, helpers=helpers))
-        on_progress(stage, number + 1, len(patients))
-    return cases
+@dataclass(frozen=True)
+class _Visit:
+    """One patient, the face to film, and the numbers of helper frames to try."""
+
+    patient: Patient
+    face: Face
+    helpers: tuple[int, ...] = ()
+
+
+def _examine(visit: _Visit, context: Context) -> Case | None:
+    """The patient's case; ``None`` when the face is not found."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            return examine(
+                visit.patient,
+                visit.face,
+                Path(place),
+                settings=context.settings,
+                models=context.models,
+                helpers=visit.helpers,
+            )
+        except NoFaceError:
+            return None

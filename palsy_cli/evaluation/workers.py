@@ -1,0 +1,110 @@
+"""Several processes, each with networks of its own and its share of the cores.
+
+Much of an assessment is bound to one core (decoding, cutting, drawing), so two processes of one thread are faster than
+one of two.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+
+from palsy_cli.config import Execution, Settings
+from palsy_cli.networks.weights import ModelSet
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every piece of work needs: how to assess, and with which networks."""
+
+    settings: Settings
+    execution: Execution
+    models: ModelSet
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """Calls functions ``f(item, context)`` on items, in processes or, with a single worker, right here.
+
+    Functions and items must be picklable: module-level functions and plain records.
+
+    Args:
+        settings: as for ``assess``.
+        execution: device and models; on a GPU one worker is best.
+        count: processes; 0 is one for each core on a processor, one on any other device.
+    """
+
+    def __init__(self, settings: Settings, execution: Execution, *, count: int = 0) -> None:
+        self.context = Context(settings, execution, ModelSet.of(execution))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.count = count or (cores if self.context.models.device == "cpu" else 1)
+        self._pool: ProcessPoolExecutor | None = None
+        if self.count > 1:
+            self._pool = ProcessPoolExecutor(
+                self.count,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start,
+                initargs=(settings, execution, max(1, cores // self.count)),
+            )
+
+    def map(
+        self,
+        function: Callable[[Item, Context], Result],
+        items: Iterable[Item],
+        on_done: Callable[[int], None] | None = None,
+    ) -> list[Result]:
+        """Results in the order of the items; ``on_done`` is told how many are ready."""
+        if self._pool is None:
+            pending: Iterable[Callable[[], Result]] = [_Later(function, item, self.context) for item in items]
+        else:
+            pending = [self._pool.submit(_call, function, item).result for item in items]
+        results = []
+        for number, result in enumerate(pending):
+            results.append(result())
+            if on_done is not None:
+                on_done(number + 1)
+        return results
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the processes; what has not begun is dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Later:
+    """A call that waits."""
+
+    function: Callable[[Any, Context], Any]
+    item: Any
+    context: Context
+
+    def __call__(self) -> Any:
+        return self.function(self.item, self.context)
+
+
+_CONTEXT: list[Context] = []
+
+
+def _start(settings: Settings, execution: Execution, threads: int) -> None:
+    import cv2
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    _CONTEXT.append(Context(settings, execution, ModelSet.of(execution)))
+
+
+def _call(function: Callable[[Any, Context], Any], item: Any) -> Any:
+    return function(item, _CONTEXT[0])

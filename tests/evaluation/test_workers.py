@@ -1,0 +1,34 @@
+"""Work in one process or several: the same answers in the same order, faults where they belong."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from palsy_cli.config import Execution, Settings
+from palsy_cli.evaluation.workers import Context, Workers
+
+
+def squared(item: int, context: Context) -> tuple[int, int, int]:
+    assert context.settings == Settings(seed=3) and context.models.device == "cpu"
+    if item < 0:
+        raise ValueError("negative")
+    return item, item**2, os.getpid()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_come_in_order_and_from_where_they_should(count: int) -> None:
+    told: list[int] = []
+    with Workers(Settings(seed=3), Execution(device="cpu"), count=count) as workers:
+        assert workers.count == count
+        found = workers.map(squared, range(6), told.append)
+        assert [row[:2] for row in found] == [(i, i * i) for i in range(6)] and told == [1, 2, 3, 4, 5, 6]
+        assert (os.getpid() in {row[2] for row in found}) == (count == 1)
+        with pytest.raises(ValueError, match="negative"):
+            workers.map(squared, [1, -1])
+
+
+def test_one_worker_for_each_core_by_default() -> None:
+    with Workers(Settings(), Execution(device="cpu")) as workers:
+        assert workers.count == len(os.sched_getaffinity(0))
