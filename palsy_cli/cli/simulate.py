@@ -21,6 +21,10 @@ def simulate(
     grade: Annotated[
         int, typer.Option("--grade", "--severity", min=1, max=6, help="House-Brackmann grade of the weakness.")
     ] = 4,
+    branch: Annotated[
+        Literal["T", "Z", "B", "M", "C"] | None,
+        typer.Option("--branch", help="The only weak branch: temporal, zygomatic, buccal, marginal, cervical."),
+    ] = None,
     synkinesis: Annotated[
         float, typer.Option("--synkinesis", min=0.0, max=1.0, help="Strength of the synkinesis: 0 none, 0.6 severe.")
     ] = 0.0,
@@ -55,6 +59,7 @@ def simulate(
         source=None if source is None else Path(source),
         side=side,
         grade=grade,
+        branch=branch,
         synkinesis=synkinesis,
         seed=seed,
         seconds=seconds,

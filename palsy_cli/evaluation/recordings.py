@@ -20,6 +20,7 @@ from palsy_cli.evaluation.figures import Figure, measure
 from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, WeakSide
 from palsy_cli.simulate.held import HeldFace, hold_frames
+from palsy_cli.simulate.palsy import Lesion, uniform_lesion
 from palsy_cli.simulate.run import find_points
 from palsy_cli.stages.video import read_clip, write_video
 
@@ -84,7 +85,7 @@ def plan_trials(number: int) -> list[tuple[WeakSide, float]]:
 def write_held(clip: Clip, points: FloatArray, out: Path, *, side: WeakSide, weakness: float) -> None:
     """Write the beginning of a recording with one half held back."""
     fps = clip.fps or 25.0
-    face = HeldFace.of(points, side, weakness)
+    face = HeldFace.of(points, Lesion() if side == "none" else uniform_lesion(weakness, side))
 
     def images() -> Iterator[ByteImage]:
         for image, _ in hold_frames(clip, points, face, frames=max(1, round(_SECONDS * fps))):

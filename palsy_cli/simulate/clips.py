@@ -104,10 +104,7 @@ class Truth:
             "weak_side": self.weak_side,
             "weakness": {branch: float(self.lesion.weakness.get(branch, 0.0)) for branch in BRANCHES},
             "chronic": self.lesion.chronic,
-            "synkinesis": [
-                {"response_au": response, "trigger_au": trigger, "gain": gain}
-                for (response, trigger), gain in self.lesion.synkinesis.items()
-            ],
+            "synkinesis": misfires_of(self.lesion),
             "side_gains": {f"{region}_{side}": gain for (region, side), gain in self.gains.values.items()},
             "house_brackmann": self.house_brackmann,
             "severity": SEVERITY_LABELS[severity_of_grade(self.house_brackmann)],
@@ -139,6 +136,14 @@ class Truth:
             "action_units": {"left": _rounded(self.left, 3), "right": _rounded(self.right, 3)},
             "landmarks": _rounded(self.points, 2),
         }
+
+
+def misfires_of(lesion: Lesion) -> list[dict[str, Any]]:
+    """The lesion's synkinesis for ``truth.json``."""
+    return [
+        {"response_au": response, "trigger_au": trigger, "gain": gain}
+        for (response, trigger), gain in lesion.synkinesis.items()
+    ]
 
 
 def gains_of(seed: int) -> SideGains:

@@ -1,12 +1,15 @@
 """A recorded, healthy person one half of whose face follows only a part of its own motion.
 
-Nothing is drawn: the pixels are the person's own, the weak side is known, and the same recording at weakness 0 goes
-through the same steps as its control. What a weak muscle would leave behind at rest (a hanging corner) is not added.
-Where a held lid stays open while the real one is closed, the eye is the person's own from their calmest frame.
+Nothing is drawn: the pixels are the person's own, the weak side is known, and the same recording without a lesion goes
+through the same steps as its control. Each point is held by the weakness of the branch that moves it, and may misfire:
+the lid closes as the mouth moves, the corner of the mouth follows the closing eye. What a weak muscle would leave at
+rest (a hanging corner) is not added. Where a held lid stays open while the real one is closed, the eye is the person's
+own from their calmest frame.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,13 +27,12 @@ from palsy_cli.records import (
     ByteImage,
     Clip,
     FloatArray,
-    WeakSide,
     require_shape,
 )
-from palsy_cli.simulate.clips import TRUTH_SCHEMA
-from palsy_cli.simulate.muscles import MIDLINE, enforce_order
-from palsy_cli.simulate.palsy import BRANCHES, HB_WEAKNESS
-from palsy_cli.simulate.scores import severity_of_grade
+from palsy_cli.simulate.clips import TRUTH_SCHEMA, misfires_of
+from palsy_cli.simulate.muscles import CORNERS, MIDLINE, close_lids, displacement, enforce_order
+from palsy_cli.simulate.palsy import BRANCHES, Lesion
+from palsy_cli.simulate.scores import house_brackmann, severity_of_grade
 from palsy_cli.simulate.skin import EYES, SkinMesh, face_frame, lid_gap
 from palsy_cli.simulate.template import mean_points
 from palsy_cli.simulate.warp import fill_ring, warp_mesh
@@ -56,6 +58,15 @@ GAP_S = 0.5
 LID_STRETCH = (0.3, 0.6)
 #: Keeps noise of the anchors from being taken for a turn of the head (variance of depth, pupil distances squared).
 TURN_RIDGE = 0.1
+
+#: Branches of the facial nerve that move each of the 68 points.
+BRANCHES_OF_POINT: tuple[str, ...] = tuple(
+    "T" if 17 <= k <= 26 else "Z" if 36 <= k <= 47 else "ZB" if k in (48, 54, 60, 64)
+    else "M" if k <= 16 or 55 <= k <= 59 or k >= 65 else "B"
+    for k in range(68)
+)  # fmt: skip
+#: What a recorded face can show of synkinesis, (response, trigger): only lids and corners move by themselves.
+MISFIRES: tuple[tuple[int, int], ...] = ((43, 12), (12, 43))
 
 #: Depth of the patient's right half and the midline towards the viewer, from the canthi, in pupil distances.
 _DEPTH_RIGHT: dict[int, float] = {
@@ -169,25 +180,30 @@ class HeldFace:
     Attributes:
         rest: (68, 2) resting shape in the face's own frame.
         mesh: over it.
-        side: the patient's weak side.
-        weakness: 0 (moves as recorded) .. 1 (stays at rest).
-        share: (68,) how much of the weakness each point takes: 1 on the weak half, 0 on the other, half at the midline.
+        lesion: what is wrong with it; of its synkinesis, ``MISFIRES``.
+        lost: (68,) share of its motion that each point loses: its branch's weakness on the weak half, nothing on the
+            other, half at the midline.
     """
 
     rest: FloatArray
     mesh: SkinMesh
-    side: WeakSide
-    weakness: float
-    share: FloatArray
+    lesion: Lesion
+    lost: FloatArray
 
     @staticmethod
-    def of(points: FloatArray, side: WeakSide, weakness: float) -> HeldFace:
+    def of(points: FloatArray, lesion: Lesion) -> HeldFace:
         """Find the resting face in points (N, 68, 2), pixels; raises ValueError as ``resting_shape`` does."""
         rest = resting_shape(points)
         across = rest[:, 0] - np.median(rest[list(MIDLINE), 0])
-        towards = {"left": 1.0, "right": -1.0, "none": 0.0}[side]
+        if lesion.side == "none":
+            return HeldFace(rest, SkinMesh.of(rest), lesion, np.zeros(68))
+        towards = 1.0 if lesion.side == "left" else -1.0
         share = 1.0 / (1.0 + np.exp(np.clip(-towards * across / BLEND, -50.0, 50.0)))
-        return HeldFace(rest, SkinMesh.of(rest), side, weakness if side != "none" else 0.0, share)
+        weakness = [np.mean([lesion.weakness.get(b, 0.0) for b in branches]) for branches in BRANCHES_OF_POINT]
+        shown = {pair: gain for pair, gain in lesion.synkinesis.items() if pair in MISFIRES}
+        # The pixels are those of a healthy rest: nothing of a chronic one.
+        lesion = dataclasses.replace(lesion, synkinesis=shown, chronic=False)
+        return HeldFace(rest, SkinMesh.of(rest), lesion, share * np.array(weakness))
 
     def hold(self, image: ByteImage, points: FloatArray, *, calm: Calm | None = None) -> tuple[ByteImage, FloatArray]:
         """Hold one frame back.
@@ -201,18 +217,34 @@ class HeldFace:
             The held frame and its points.
         """
         own, resting, to_pixels = self._shapes(points)
-        held = enforce_order(own - self.weakness * self.share[:, None] * (own - resting))
+        held = enforce_order(self._misfired(own - self.lost[:, None] * (own - resting), own, resting))
         source, target = (transform_points(self.mesh.place(shape), to_pixels) for shape in (own, held))
         made = warp_mesh(image, source, target, self.mesh.triangles)
-        if calm is not None and self.side != "none":
-            needed = lid_gap(held, self.side)
-            lacking = 1.0 - lid_gap(own, self.side) / max(needed, 1e-6)
+        if calm is not None and self.lesion.side != "none":
+            needed = lid_gap(held, self.lesion.side)
+            lacking = 1.0 - lid_gap(own, self.lesion.side) / max(needed, 1e-6)
             strength = float(np.clip((lacking - LID_STRETCH[0]) / (LID_STRETCH[1] - LID_STRETCH[0]), 0.0, 1.0))
             if strength > 0 and needed > 0:
                 calm_to_pixels = self._shapes(calm.points)[2]
                 eye = cv2.warpAffine(calm.image, compose(to_pixels, invert(calm_to_pixels)), image.shape[1::-1])
-                fill_ring(made, np.asarray(eye, np.uint8), target[EYES[self.side]], strength=strength)
+                fill_ring(made, np.asarray(eye, np.uint8), target[EYES[self.lesion.side]], strength=strength)
         return made, transform_points(held, to_pixels)
+
+    def _misfired(self, held: FloatArray, own: FloatArray, resting: FloatArray) -> FloatArray:
+        """``held`` (68, 2) with what the weak side does unasked, from how far its mouth and lids have really gone."""
+        side = self.lesion.side
+        if side == "none" or not self.lesion.synkinesis:
+            return held
+        corner, pull = CORNERS[side][0], displacement(12, side)
+        smile = min(1.0, float(np.hypot(*(own - resting)[corner]) / np.hypot(*pull[corner])))
+        closure = float(np.clip(1.0 - lid_gap(own, side) / max(lid_gap(resting, side), 1e-6), 0.0, 1.0))
+        drives = {
+            (response, side): self.lesion.gain_of((response, trigger), side) * (1.0 - self.lesion.of_au(response, side))
+            for response, trigger in MISFIRES
+        }
+        moved = held + drives[12, side] * closure * pull
+        close_lids(moved, {(43, side): drives[43, side] * smile}, side)
+        return moved
 
     def _shapes(self, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """A frame's shape and the resting shape in its pose, (68, 2) in the face's own frame; its similarity (2, 3)."""
@@ -252,30 +284,28 @@ def hold_frames(
     Yields:
         (H, W, 3) RGB uint8 and the held points (68, 2), NaN where the face is not seen.
     """
-    calm = find_calm(clip, points) if face.weakness > 0 else None
+    calm = find_calm(clip, points) if face.lost.any() else None
     with closing(iter_frames(clip)) as recorded:
         for frame in itertools.islice(recorded, len(points) if frames is None else min(frames, len(points))):
             own = points[frame.index]
             yield face.hold(frame.image, own, calm=calm) if np.isfinite(own).all() else (frame.image, own)
 
 
-def held_truth(face: HeldFace, points: FloatArray, *, grade: int, fps: float) -> dict[str, Any]:
+def held_truth(face: HeldFace, points: FloatArray, *, fps: float) -> dict[str, Any]:
     """What is known of a held clip, in the terms of ``clips.Truth.to_dict``; ``null`` with a reason for the rest.
 
     Args:
         face: the held face.
         points: (N, 68, 2) of the held frames.
-        grade: House-Brackmann grade 1..6 of the weakness.
         fps: frames per second of the written clip.
     """
-    side, weakness = (face.side, face.weakness) if face.weakness > 0 else ("none", 0.0)
-    unknown = "a recording does not tell what its person's muscles do"
+    unknown, grade = "a recording does not tell what its person's muscles do", house_brackmann(face.lesion)
     return {
         "schema_version": TRUTH_SCHEMA,
-        "weak_side": side,
-        "weakness": dict.fromkeys(BRANCHES, weakness),
+        "weak_side": face.lesion.side,
+        "weakness": {branch: float(face.lesion.weakness.get(branch, 0.0)) for branch in BRANCHES},
         "chronic": False,
-        "synkinesis": [],
+        "synkinesis": misfires_of(face.lesion),
         "house_brackmann": grade,
         "severity": SEVERITY_LABELS[severity_of_grade(grade)],
         "fps": fps,
@@ -287,8 +317,3 @@ def held_truth(face: HeldFace, points: FloatArray, *, grade: int, fps: float) ->
         "movements_reason": unknown,
         "landmarks": [np.round(p, 2).tolist() if np.isfinite(p).all() else None for p in points],
     }
-
-
-def weakness_of(grade: int, side: WeakSide) -> float:
-    """Share of its motion, 0..1, that the weak half loses at a House-Brackmann grade 1..6."""
-    return 0.0 if side == "none" else HB_WEAKNESS[grade - 1]

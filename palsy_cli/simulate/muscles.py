@@ -271,7 +271,7 @@ def move_points(neutral: FloatArray, drives: Drives, *, rest: FloatArray | None 
     shift = _sum_displacements(drives)
     points = start + shift + _pull_of(shift)
     for side in SIDES:
-        _close_lids(points, drives, side)
+        close_lids(points, drives, side)
     cheeks = np.zeros((2, 2))
     for (au, side), drive in drives.items():
         cheeks[SIDES.index(side)] += drive * cheek_displacement(au, side)
@@ -323,7 +323,7 @@ def _pull_of(shift: FloatArray) -> FloatArray:
     return pull
 
 
-def _close_lids(points: FloatArray, drives: Drives, side: Side) -> None:
+def close_lids(points: FloatArray, drives: Drives, side: Side) -> None:
     """Narrow one eye in place: the larger of AU43's closure and the squint of AU6 + AU7."""
     closure = min(1.0, max(0.0, drives.get((43, side), 0.0)))
     squint_up = sum(drives.get((au, side), 0.0) * 1.5 for au in (6, 7)) / MM_PER_IPD

@@ -19,13 +19,15 @@ from palsy_cli.errors import UsageError
 from palsy_cli.files import atomic_write
 from palsy_cli.records import SIDES, Clip, FloatArray, WeakSide
 from palsy_cli.simulate.clips import DrawnRenderer, Renderer, simulate_clip
-from palsy_cli.simulate.held import HeldFace, held_truth, hold_frames, steady_points, weakness_of
+from palsy_cli.simulate.held import HeldFace, held_truth, hold_frames, steady_points
 from palsy_cli.simulate.palsy import (
+    BRANCHES,
     HB_WEAKNESS,
     SYNKINESIS_PAIRS,
     SYNKINESIS_WEAKNESS_LIMIT,
     Lesion,
     house_brackmann_preset,
+    zonal_preset,
 )
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
@@ -51,6 +53,7 @@ def simulate_patient(
     source: Path | None = None,
     side: WeakSide = "left",
     grade: int = 4,
+    branch: str | None = None,
     synkinesis: float = 0.0,
     seed: int = 0,
     fps: float = 25.0,
@@ -67,9 +70,10 @@ def simulate_patient(
             the muscles' activity then stays unknown.
         side: the patient's weak side; ``none`` is a healthy control.
         grade: House-Brackmann grade 1..6 of the weakness.
-        synkinesis: gain 0..1 of every pair of ``palsy.SYNKINESIS_PAIRS`` (0.1 mild, 0.3 moderate, 0.6 severe); the
-            face is then a chronic one. Not for videos. Ignored with a warning at grades V and VI: a nerve that weak
-            cannot misfire.
+        branch: the only branch of the nerve that is weak (one of ``palsy.BRANCHES``); all of them by default.
+        synkinesis: gain 0..1 of every pair of ``palsy.SYNKINESIS_PAIRS`` (0.1 mild, 0.3 moderate, 0.6 severe), in a
+            video of ``held.MISFIRES``; the face is then a chronic one. Ignored with a warning at grades V and VI: a
+            nerve that weak cannot misfire.
         seed: draws the person, the healthy asymmetry, the efforts and the sway of the head.
         fps: frames per second; a video keeps its own.
         seconds: length of the clip, see ``script_of_length``; of a video, its beginning. The whole by default.
@@ -85,22 +89,20 @@ def simulate_patient(
         NoFaceError: no usable face in the source.
         ModelError: the networks that find the face are missing.
     """
-    _check(side=side, grade=grade, synkinesis=synkinesis, fps=fps, seconds=seconds)
+    _check(side=side, grade=grade, branch=branch, synkinesis=synkinesis, fps=fps, seconds=seconds)
     clip = None if source is None else read_clip(source)
     if clip is not None and clip.kind == "folder":
         raise UsageError(f"{source}: is a folder; name one photo or one video")
+    lesion = lesion_of(side, grade=grade, branch=branch, synkinesis=synkinesis)
     if clip is not None and clip.kind == "video":
-        if synkinesis > 0:
-            raise UsageError(f"{source}: synkinesis cannot be put into a video; use a photo, or leave out --synkinesis")
         points = find_points(clip, settings, execution)
         with _placed(Path(out), private=True) as folder:
-            truth = hold_clip(clip, points, folder / VIDEO, side=side, grade=grade, seconds=seconds)
+            truth = hold_clip(clip, points, folder / VIDEO, lesion=lesion, seconds=seconds)
             _write_truth(truth, clip, folder)
         return Path(out) / VIDEO
     renderer: Renderer = DrawnRenderer(Person.from_seed(seed))
     if clip is not None:
         renderer = photo_renderer(clip, find_points(clip, settings, execution), seed=seed)
-    lesion = lesion_of(side, grade=grade, synkinesis=synkinesis)
     script = script_of_length(seconds, rng=np.random.default_rng([seed, 3]))
     with _placed(Path(out), private=clip is not None) as folder:
         made = simulate_clip(folder / VIDEO, renderer=renderer, lesion=lesion, script=script, fps=fps, seed=seed)
@@ -108,15 +110,18 @@ def simulate_patient(
     return Path(out) / VIDEO
 
 
-def lesion_of(side: WeakSide, *, grade: int, synkinesis: float = 0.0) -> Lesion:
+def lesion_of(side: WeakSide, *, grade: int, branch: str | None = None, synkinesis: float = 0.0) -> Lesion:
     """The lesion of a House-Brackmann grade 1..6, with one synkinesis gain 0..1 for all pairs; healthy without side.
+
+    With a ``branch``, that branch alone is as weak as at this grade.
 
     Synkinesis belongs to a late palsy, so the face is chronic then; at grades V and VI it is left out (see
     ``simulate_patient``).
     """
     if side == "none" or grade == 1:
         return Lesion()
-    lesion = house_brackmann_preset(grade, side)
+    weakness = HB_WEAKNESS[grade - 1]
+    lesion = zonal_preset(branch, side, weakness=weakness) if branch else house_brackmann_preset(grade, side)
     if synkinesis > 0 and HB_WEAKNESS[grade - 1] >= SYNKINESIS_WEAKNESS_LIMIT:
         logger.warning("synkinesis left out: a nerve as weak as at grade %d cannot misfire; use grade 2 to 4", grade)
     elif synkinesis > 0:
@@ -185,7 +190,7 @@ def photo_renderer(clip: Clip, points: FloatArray, *, seed: int = 0) -> PhotoRen
 
 
 def hold_clip(
-    clip: Clip, points: FloatArray, path: Path, *, side: WeakSide, grade: int, seconds: float | None = None
+    clip: Clip, points: FloatArray, path: Path, *, lesion: Lesion, seconds: float | None = None
 ) -> dict[str, Any]:
     """Write a recording with one half held back.
 
@@ -193,15 +198,14 @@ def hold_clip(
         clip: the recording; frames of uneven pace are written at its average rate.
         points: (N, 68, 2) pixels, NaN where the face is not seen.
         path: the mp4 to write.
-        side: the patient's weak side.
-        grade: House-Brackmann grade 1..6; at 1, or without a side, the recording goes through the same steps unchanged.
+        lesion: without a side, the recording goes through the same steps unchanged.
         seconds: how much of the beginning; all by default.
 
     Returns:
         Its truth.
     """
     fps = clip.fps or 25.0
-    face = HeldFace.of(points, side, weakness_of(grade, side))
+    face = HeldFace.of(points, lesion)
     held: list[FloatArray] = []
 
     def images() -> Iterator[Any]:
@@ -211,15 +215,19 @@ def hold_clip(
             yield image
 
     write_video(images(), path, fps=fps)
-    return held_truth(face, np.stack(held), grade=grade if face.weakness > 0 else 1, fps=fps)
+    return held_truth(face, np.stack(held), fps=fps)
 
 
-def _check(*, side: WeakSide, grade: int, synkinesis: float, fps: float, seconds: float | None) -> None:
+def _check(
+    *, side: WeakSide, grade: int, branch: str | None, synkinesis: float, fps: float, seconds: float | None
+) -> None:
     """Raise UsageError for a value out of range."""
     if side not in (*SIDES, "none"):
         raise UsageError(f"side {side!r}: use left, right or none")
     if not 1 <= grade <= 6:
         raise UsageError(f"grade {grade}: House-Brackmann grades run from 1 to 6")
+    if branch is not None and branch not in BRANCHES:
+        raise UsageError(f"branch {branch!r}: the facial nerve's are {', '.join(BRANCHES)}")
     if not 0.0 <= synkinesis <= 1.0:
         raise UsageError(f"synkinesis {synkinesis}: use a number from 0 (none) to 1; 0.6 is severe")
     if synkinesis > 0 and (side == "none" or grade == 1):

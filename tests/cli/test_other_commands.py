@@ -41,11 +41,19 @@ def test_simulate(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = stand_in(monkeypatch, "palsy_cli.simulate.run", "simulate_patient", Path("made/patient.mp4"))
     assert palsy("simulate").stdout == "made/patient.mp4\n"
     shared = {"settings": Settings(), "execution": Execution()}
-    drawn = {"source": None, "side": "left", "grade": 4, "synkinesis": 0.0, "seed": 0, "seconds": None}
+    drawn = {"source": None, "side": "left", "grade": 4, "branch": None, "synkinesis": 0.0, "seed": 0, "seconds": None}
     assert calls[0] == {"first": Path("simulated"), **drawn, **shared}
-    args = "simulate me.jpg -o made --side right --severity 6 --synkinesis 0.3 --seed 7 --seconds 5"
+    args = "simulate me.jpg -o made --side right --severity 6 --branch T --synkinesis 0.3 --seed 7 --seconds 5"
     assert palsy(*args.split()).exit_code == 0
-    told = {"source": Path("me.jpg"), "side": "right", "grade": 6, "synkinesis": 0.3, "seed": 7, "seconds": 5.0}
+    told = {
+        "source": Path("me.jpg"),
+        "side": "right",
+        "grade": 6,
+        "branch": "T",
+        "synkinesis": 0.3,
+        "seed": 7,
+        "seconds": 5.0,
+    }
     assert calls[1] == {"first": Path("made"), **told, **shared}
 
 

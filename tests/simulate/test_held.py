@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, Side, WeakSide
+from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, Side
 from palsy_cli.simulate.held import (
     DEPTH,
     Calm,
@@ -21,9 +22,9 @@ from palsy_cli.simulate.held import (
     resting_shape,
     steady_points,
     unrest,
-    weakness_of,
 )
 from palsy_cli.simulate.muscles import move_points
+from palsy_cli.simulate.palsy import Lesion, house_brackmann_preset, uniform_lesion, zonal_preset
 from palsy_cli.simulate.skin import face_frame, lid_gap
 from palsy_cli.simulate.template import neutral_points
 from palsy_cli.stages.alignment import invert, transform_points
@@ -104,11 +105,9 @@ def test_steady_points_bridge_short_gaps_only() -> None:
     assert np.abs(steady_points(jitter, times) - points)[5:-5].mean() < 0.85 * np.abs(jitter - points)[5:-5].mean()
 
 
-@pytest.mark.parametrize(("side", "weakness"), [("none", 1.0), ("left", 0.0)])
-def test_a_control_passes_through_unchanged(
-    recording: FloatArray, picture: ByteImage, side: WeakSide, weakness: float
-) -> None:
-    face = HeldFace.of(recording, side, weakness)
+@pytest.mark.parametrize("lesion", [Lesion(), uniform_lesion(0.0, "left")])
+def test_a_control_passes_through_unchanged(recording: FloatArray, picture: ByteImage, lesion: Lesion) -> None:
+    face = HeldFace.of(recording, lesion)
     image, points = face.hold(picture, recording[-1], calm=Calm(picture[::-1].copy(), recording[0]))
     assert np.array_equal(image, picture) and np.allclose(points, recording[-1], atol=1e-6)
 
@@ -118,7 +117,7 @@ def test_a_control_passes_through_unchanged(
 def test_the_weak_half_keeps_its_share_of_the_motion(
     recording: FloatArray, picture: ByteImage, side: Side, weakness: float
 ) -> None:
-    image, points = HeldFace.of(recording, side, weakness).hold(picture, recording[-1])
+    image, points = HeldFace.of(recording, uniform_lesion(weakness, side)).hold(picture, recording[-1])
     held, rest, full = own_frame(points), shape({}), shape(SMILE)
     corners = {"right": 48, "left": 54}
     other: Side = "left" if side == "right" else "right"
@@ -134,7 +133,7 @@ def test_the_weak_half_keeps_its_share_of_the_motion(
 
 
 def test_a_turned_head_at_rest_is_not_held(recording: FloatArray, picture: ByteImage) -> None:
-    face = HeldFace.of(recording, "left", 1.0)
+    face = HeldFace.of(recording, uniform_lesion(1.0, "left"))
     turned = seen(shape({}) + DEPTH[:, None] * np.array([0.15, 0.05]))
     _, points = face.hold(picture, turned)
     shift = np.hypot(*(points - turned).T)
@@ -144,7 +143,7 @@ def test_a_turned_head_at_rest_is_not_held(recording: FloatArray, picture: ByteI
 
 def test_a_held_eye_stays_open_with_the_calm_frames_pixels(recording: FloatArray) -> None:
     closed, white = np.zeros((240, 240, 3), np.uint8), np.full((240, 240, 3), 255, np.uint8)
-    face = HeldFace.of(recording, "left", 1.0)
+    face = HeldFace.of(recording, uniform_lesion(1.0, "left"))
     blink = seen(shape(BLINK))
     image, points = face.hold(closed, blink, calm=Calm(white, recording[0]))
     assert lid_gap(own_frame(points), "left") > 0.8 * lid_gap(shape({}), "left")
@@ -167,7 +166,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, recording: FloatArray) -> Cli
 def test_frames_without_a_face_stay_as_they_are(clip: Clip, recording: FloatArray) -> None:
     points = recording.copy()
     points[3] = np.nan
-    face = HeldFace.of(points, "right", 1.0)
+    face = HeldFace.of(points, uniform_lesion(1.0, "right"))
     shown = list(hold_frames(clip, points, face, frames=6))
     assert len(shown) == 6 and np.isnan(shown[3][1]).all() and (shown[3][0] == 12).all()
     assert np.isfinite(shown[2][1]).all()
@@ -179,15 +178,35 @@ def test_frames_without_a_face_stay_as_they_are(clip: Clip, recording: FloatArra
 def test_truth_says_what_is_known_and_why_the_rest_is_not(recording: FloatArray) -> None:
     points = recording.copy()
     points[3] = np.nan
-    face = HeldFace.of(points, "right", weakness_of(5, "right"))
-    truth = json.loads(json.dumps(held_truth(face, points, grade=5, fps=20.0), allow_nan=False))
+    face = HeldFace.of(points, house_brackmann_preset(5, "right"))
+    truth = json.loads(json.dumps(held_truth(face, points, fps=20.0), allow_nan=False))
     assert truth["weak_side"] == "right" and set(truth["weakness"].values()) == {0.8}
     assert truth["house_brackmann"] == 5 and truth["severity"] == "high" and truth["frames"] == len(points)
     assert truth["action_units"] is None and truth["action_units_reason"]
     assert truth["landmarks"][3] is None and len(truth["landmarks"][2]) == 68
-    control = held_truth(HeldFace.of(points, "none", 1.0), points, grade=1, fps=20.0)
+    control = held_truth(HeldFace.of(points, Lesion()), points, fps=20.0)
     assert control["weak_side"] == "none" and set(control["weakness"].values()) == {0.0}
 
 
-def test_no_weakness_without_a_side() -> None:
-    assert weakness_of(6, "none") == 0.0 == weakness_of(1, "left") and weakness_of(6, "left") == 1.0
+@pytest.mark.parametrize(("branch", "still", "moving"), [("T", 24, 54), ("Z", 44, 24), ("M", 56, 24)])
+def test_one_weak_branch_holds_its_own_points(recording: FloatArray, branch: str, still: int, moving: int) -> None:
+    points = np.concatenate([recording, [seen(shape({1: 1.0, 2: 1.0, 43: 0.6, **SMILE}))]])
+    face = HeldFace.of(points, zonal_preset(branch, "left"))
+    own, rest = own_frame(points[-1]), shape({})
+    _, found = face.hold(np.zeros((240, 240, 3), np.uint8), points[-1])
+    went, goes = (np.linalg.norm(own_frame(found) - start, axis=1) for start in (own, rest))
+    assert goes[still] < 0.35 * np.linalg.norm((own - rest)[still]) and went[still] > 0.02
+    assert went[moving] < 0.01
+
+
+def test_lid_and_mouth_misfire_on_the_weak_side_alone(recording: FloatArray, picture: ByteImage) -> None:
+    late = dataclasses.replace(uniform_lesion(0.2, "left"), synkinesis={(43, 12): 0.6, (12, 43): 0.6, (20, 12): 0.6})
+    face, plain = (HeldFace.of(recording, lesion) for lesion in (late, uniform_lesion(0.2, "left")))
+    smile, blink = recording[-1], seen(shape(BLINK))
+    eyes = {side: [lid_gap(own_frame(each.hold(picture, smile)[1]), side) for each in (face, plain)] for side in SIDES}
+    assert eyes["left"][0] < 0.7 * eyes["left"][1] and eyes["right"][0] == pytest.approx(eyes["right"][1], rel=0.02)
+    corners = [own_frame(each.hold(picture, blink)[1]) for each in (face, plain)]
+    assert corners[0][54, 1] < corners[1][54, 1] - 0.02, "the left corner is drawn up"
+    assert np.allclose(corners[0][48], corners[1][48], atol=0.005)
+    named = {(m["response_au"], m["trigger_au"]) for m in held_truth(face, recording, fps=20.0)["synkinesis"]}
+    assert named == {(43, 12), (12, 43)}

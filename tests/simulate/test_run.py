@@ -77,6 +77,8 @@ def test_lesions_follow_grade_side_and_synkinesis(caplog: pytest.LogCaptureFixtu
     assert lesion_of("none", grade=6).side == lesion_of("left", grade=1).side == "none"
     weak = lesion_of("right", grade=4)
     assert weak.side == "right" and set(weak.weakness.values()) == {0.6} and not weak.synkinesis
+    brow = lesion_of("left", grade=6, branch="T")
+    assert brow.weakness == {"T": 1.0} and brow.side == "left"
     late = lesion_of("left", grade=3, synkinesis=0.3)
     assert late.chronic and dict(late.synkinesis) == dict.fromkeys(SYNKINESIS_PAIRS, 0.3)
     assert not caplog.records
@@ -124,7 +126,7 @@ def test_a_video_keeps_its_pace_and_hides_what_is_unknown(tmp_path: Path, media:
 @pytest.mark.parametrize(
     "options",
     [
-        {"side": "both"}, {"grade": 0}, {"grade": 7}, {"synkinesis": 1.5}, {"fps": 0.0}, {"seconds": 0.2},
+        {"side": "both"}, {"branch": "X"}, {"grade": 0}, {"grade": 7}, {"synkinesis": 1.5}, {"fps": 0.0}, {"seconds": 0.2},
         {"side": "none", "synkinesis": 0.3}, {"grade": 1, "synkinesis": 0.3}, {"seconds": float("nan")},
     ],
 )  # fmt: skip
@@ -140,7 +142,6 @@ def test_values_out_of_range_are_usage_errors(tmp_path: Path, options: dict[str,
         ("absent.jpg", {}, VideoError),
         ("broken.jpg", {}, VideoError),
         ("", {}, UsageError),
-        ("video.mkv", {"synkinesis": 0.3}, UsageError),
     ],
 )
 def test_sources_that_cannot_be_used(
