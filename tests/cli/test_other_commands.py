@@ -89,12 +89,12 @@ def test_train_without_data_says_how_to_name_it(palsy: Run) -> None:
 def test_evaluate(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = Evaluation((Figure("severity", "mean F1", 0.5, target=">= 0.85"),), {"patients": 3})
     calls = stand_in(monkeypatch, "palsy_cli.evaluation.run", "evaluate_simulated", found)
-    args = "evaluate simulated --photos sets --patients 3 --seed 5 --device cpu --videos clips"
+    args = "evaluate simulated --photos sets --patients 3 --seed 5 --workers 2 --device cpu --videos clips"
     done = palsy(*args.split())
     assert done.exit_code == 0 and "| severity | mean F1 | 0.5 |  | >= 0.85 | no |" in done.stdout
     assert callable(calls[0].pop("on_progress"))
     assert calls[0] == {
-        "first": Path("sets"), "patients": 3, "videos": Path("clips"), "seed": 5, "settings": Settings(),
+        "first": Path("sets"), "patients": 3, "videos": Path("clips"), "seed": 5, "workers": 2, "settings": Settings(),
         "execution": Execution(device="cpu"),
     }  # fmt: skip
     out = tmp_path / "figures"
