@@ -127,7 +127,8 @@ def test_a_video_keeps_its_pace_and_hides_what_is_unknown(tmp_path: Path, media:
     "options",
     [
         {"side": "both"}, {"grade": 0}, {"grade": 7}, {"synkinesis": 1.5}, {"fps": 0.0}, {"seconds": 0.2},
-        {"branch": "X"}, {"side": "none", "synkinesis": 0.3}, {"grade": 1, "synkinesis": 0.3}, {"seconds": float("nan")},
+        {"branch": "X"}, {"side": "none", "synkinesis": 0.3}, {"grade": 1, "synkinesis": 0.3},
+        {"seconds": float("nan")},
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_usage_errors(tmp_path: Path, options: dict[str, Any]) -> None:
