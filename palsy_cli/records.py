@@ -184,6 +184,7 @@ class AuAsymmetry:
     """Active means of one AU (DEM, eqs. 4-5); ``None`` where the AU was never active on either side.
 
     ``movement_left`` and ``movement_right`` are means of the share of the full movement, 0..1; 0 where never active.
+    A unit that only ever misfires (synkinesis) is not ``counted`` in any region.
     """
 
     au: int
@@ -193,6 +194,7 @@ class AuAsymmetry:
     active_keyframes: int
     movement_left: float = 0.0
     movement_right: float = 0.0
+    counted: bool = True
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,9 @@ def find_symptoms(action_units: ActionUnits, settings: SymptomSettings | None = 
     settings = settings or SymptomSettings()
     table = cooccurrence(action_units, threshold=settings.active_threshold, min_support=settings.min_support)
     present, misfires = find_synkinesis(action_units, table, settings)
-    passed_over = uninformative(action_units, misfires) if settings.informative_only else None
+    passed_over = None
+    if settings.informative_only:
+        passed_over = uninformative(action_units, misfires, threshold=settings.active_threshold)
     means = active_means(action_units, threshold=settings.active_threshold, passed_over=passed_over)
     regions = regional_asymmetry(means, settings)
     face = whole_face(means, regions, settings)
@@ -64,20 +66,24 @@ def find_symptoms(action_units: ActionUnits, settings: SymptomSettings | None = 
     )
 
 
-def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire]) -> BoolArray:
+def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire], *, threshold: float = 0.5) -> BoolArray:
     """Where a unit's activity does not tell how strong its muscle is, (K, A) (ours).
 
     Where it misfires with another unit, nobody asked the other side for it. Where both eyes are closed, the lids meet:
-    a weak muscle closes an eye as completely as a strong one until it is very weak.
+    a weak muscle closes an eye as completely as a strong one until it is very weak. Eyes that are never seen half
+    closed are taken as they are: they close alike.
     """
     passed_over = np.zeros(action_units.left.shape, bool)
     for misfire in misfires:
         passed_over[:, action_units.aus.index(misfire.pair.response_au)] |= misfire.alone
     if 43 in action_units.aus:
         closure = action_units.aus.index(43)
+        lids = action_units.left[:, closure], action_units.right[:, closure]
         with np.errstate(invalid="ignore"):
-            weaker = np.minimum(action_units.left[:, closure], action_units.right[:, closure])
-            passed_over[:, closure] |= weaker >= _LIDS_MEET
+            met = np.minimum(*lids) >= _LIDS_MEET
+            half_closed = (np.maximum(*lids) > threshold) & ~met
+        if half_closed.any():
+            passed_over[:, closure] |= met
     return passed_over
 
 
@@ -92,22 +98,24 @@ def active_means(
     Args:
         action_units: intensities 0..5 of K keyframes.
         threshold: active above this intensity.
-        passed_over: (K, A) keyframes that do not count for a unit, unless it has no others.
+        passed_over: (K, A) keyframes that do not count for a unit. A unit active in no others keeps its means and is
+            marked as telling nothing of strength.
     """
     active_left, active_right, _ = active_frames(action_units, threshold=threshold)
     either = active_left | active_right
     means = []
     for column, au in enumerate(action_units.aus):
         frames = either[:, column]
-        if passed_over is not None and (frames & ~passed_over[:, column]).any():
-            frames = frames & ~passed_over[:, column]
+        told = frames if passed_over is None else frames & ~passed_over[:, column]
+        counted = bool(told.any())
+        frames = told if counted else frames
         if not frames.any():
             means.append(AuAsymmetry(au, None, None, None, 0))
             continue
         sides = [np.asarray(half[frames, column], float) for half in (action_units.left, action_units.right)]
         left, right = (float(np.mean(side)) for side in sides)
         movement = [float(np.mean(fraction_of_intensity(side))) for side in sides]
-        means.append(AuAsymmetry(au, left, right, left - right, int(frames.sum()), *movement))
+        means.append(AuAsymmetry(au, left, right, left - right, int(frames.sum()), *movement, counted))
     return tuple(means)
 
 
@@ -157,7 +165,7 @@ def summed_asymmetry(
     wanted = set(aus)
     delta = difference = total = 0.0
     for mean in means:
-        if mean.au not in wanted or mean.am_left is None or mean.am_right is None:
+        if mean.au not in wanted or not mean.counted or mean.am_left is None or mean.am_right is None:
             continue
         delta += mean.am_left - mean.am_right
         left, right = (mean.movement_left, mean.movement_right) if of_movement else (mean.am_left, mean.am_right)

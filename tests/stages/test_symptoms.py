@@ -190,6 +190,16 @@ def test_a_misfiring_muscle_does_not_pass_for_a_strong_one() -> None:
     assert region(careless, "mouth").weak_side != "left"
 
 
+def test_a_muscle_that_only_misfires_says_nothing_of_strength() -> None:
+    closure, smile = pulse(8, 4.0, 16), np.roll(pulse(6, 4.0, 16), 9)
+    units = table({15: closure, 43: closure, 12: 0.4 * smile}, {43: closure, 12: smile}, frames=16)
+    symptoms = find_symptoms(units)
+    corner = next(m for m in symptoms.action_units if m.au == 15)
+    assert corner.am_left == 4.0 and corner.am_right == 0.0 and not corner.counted
+    assert region(symptoms, "mouth").weak_side == "left"
+    assert region(find_symptoms(units, SymptomSettings(informative_only=False)), "mouth").weak_side != "left"
+
+
 def test_overall_side_ignores_units_outside_the_regions() -> None:
     """AU26 opens the jaw by the trigeminal nerve: it must not decide a facial palsy."""
     units = table({26: pulse(8, 5.0), 12: pulse(5, 1.0)}, {26: pulse(8, 1.0), 12: pulse(5, 3.0)})
