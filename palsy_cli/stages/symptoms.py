@@ -29,7 +29,7 @@ PAPER_REGIONS: dict[str, tuple[int, ...]] = {**CLINICAL_REGIONS, "eyes": (5, 6)}
 #: Lids that are closed to this intensity (AU43) meet: how strongly they close can no longer be seen.
 _LIDS_MEET = 4.5
 
-NEVER_ACTIVE = "none of its action units was active on either side in any keyframe"
+NEVER_ACTIVE = "none of its action units was active on either side in any keyframe, unless by misfiring"
 NO_REGION = "no region could be assessed: no action unit was active on either side in any keyframe"
 NO_SUPPORT = "no tested pair of action units has enough keyframes in which its trigger is active"
 
@@ -114,8 +114,9 @@ def active_means(
             continue
         sides = [np.asarray(half[frames, column], float) for half in (action_units.left, action_units.right)]
         left, right = (float(np.mean(side)) for side in sides)
-        movement = [float(np.mean(fraction_of_intensity(side))) for side in sides]
-        means.append(AuAsymmetry(au, left, right, left - right, int(frames.sum()), *movement, counted))
+        movement_left, movement_right = (float(np.mean(fraction_of_intensity(side))) for side in sides)
+        count = int(frames.sum())
+        means.append(AuAsymmetry(au, left, right, left - right, count, movement_left, movement_right, counted))
     return tuple(means)
 
 
