@@ -118,7 +118,7 @@ class SymptomSettings:
     explain_away: bool = True
     #: Compare the sides' shares of the full movement; ``False`` compares intensities, as published.
     compare_movement: bool = True
-    #: Pass over keyframes that do not tell strength: a unit that misfires, lids that have met.
+    #: Pass over keyframes that do not tell strength: a unit that misfires, lids on their way.
     informative_only: bool = True
     #: Test pairs with the extra channels 43 and 18 as well (clinical pairs).
     extra_channels: bool = True

@@ -26,8 +26,8 @@ CLINICAL_REGIONS: dict[str, tuple[int, ...]] = {
 }
 PAPER_REGIONS: dict[str, tuple[int, ...]] = {**CLINICAL_REGIONS, "eyes": (5, 6)}
 
-#: Lids that are closed to this intensity (AU43) meet: how strongly they close can no longer be seen.
-_LIDS_MEET = 4.5
+#: Closure (AU43) is judged where the stronger eye is within this share of the most it closes, if it closes so far.
+_CLOSED_SHARE, _CLOSES = 0.85, 2.5
 
 NEVER_ACTIVE = "none of its action units was active on either side in any keyframe, unless by misfiring"
 NO_REGION = "no region could be assessed: no action unit was active on either side in any keyframe"
@@ -44,9 +44,7 @@ def find_symptoms(action_units: ActionUnits, settings: SymptomSettings | None = 
     settings = settings or SymptomSettings()
     table = cooccurrence(action_units, threshold=settings.active_threshold, min_support=settings.min_support)
     present, misfires = find_synkinesis(action_units, table, settings)
-    passed_over = None
-    if settings.informative_only:
-        passed_over = uninformative(action_units, misfires, threshold=settings.active_threshold)
+    passed_over = uninformative(action_units, misfires) if settings.informative_only else None
     means = active_means(action_units, threshold=settings.active_threshold, passed_over=passed_over)
     regions = regional_asymmetry(means, settings)
     face = whole_face(means, regions, settings)
@@ -66,24 +64,21 @@ def find_symptoms(action_units: ActionUnits, settings: SymptomSettings | None = 
     )
 
 
-def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire], *, threshold: float = 0.5) -> BoolArray:
+def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire]) -> BoolArray:
     """Where a unit's activity does not tell how strong its muscle is, (K, A) (ours).
 
-    Where it misfires with another unit, nobody asked the other side for it. Where both eyes are closed, the lids meet:
-    a weak muscle closes an eye as completely as a strong one until it is very weak. Eyes that are never seen half
-    closed are taken as they are: they close alike.
+    Where it misfires with another unit, nobody asked the other side for it. Where lids are on their way (a blink, the
+    beginning of a closure), one eye is ahead of the other in time, not in strength.
     """
     passed_over = np.zeros(action_units.left.shape, bool)
     for misfire in misfires:
         passed_over[:, action_units.aus.index(misfire.pair.response_au)] |= misfire.alone
-    if 43 in action_units.aus:
+    if 43 in action_units.aus and len(passed_over):
         closure = action_units.aus.index(43)
-        lids = action_units.left[:, closure], action_units.right[:, closure]
-        with np.errstate(invalid="ignore"):
-            met = np.minimum(*lids) >= _LIDS_MEET
-            half_closed = (np.maximum(*lids) > threshold) & ~met
-        if half_closed.any():
-            passed_over[:, closure] |= met
+        stronger = np.fmax(action_units.left[:, closure], action_units.right[:, closure])
+        most = np.nanmax(stronger, initial=0.0)
+        if most >= _CLOSES:
+            passed_over[:, closure] |= ~(stronger >= _CLOSED_SHARE * most)
     return passed_over
 
 

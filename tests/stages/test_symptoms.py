@@ -170,13 +170,15 @@ def test_no_side_where_intensity_and_movement_disagree() -> None:
     assert mouth.delta_am is not None and mouth.delta_am < 0 and mouth.weak_side == "none"
 
 
-def test_lids_that_meet_tell_no_strength() -> None:
-    """Both eyes close in five frames; in three the left stays half open: these count."""
-    units = table({43: pulse(8, 5.0) - pulse(3, 2.5)}, {43: pulse(8, 5.0)})
-    closure = next(m for m in find_symptoms(units).action_units if m.au == 43)
-    assert (closure.am_left, closure.am_right, closure.active_keyframes) == (2.5, 5.0, 3)
-    both = find_symptoms(table({43: pulse(8, 5.0)}, {43: pulse(8, 5.0)}))
-    assert next(m for m in both.action_units if m.au == 43).active_keyframes == 8
+def test_lids_on_their_way_tell_no_strength() -> None:
+    """Both eyes close alike, the left one frame later; and a left that stays half open when the right is closed."""
+    right = np.array([0, 2.5, 5, 5, 5, 2.5, 0, 0, 0, 0])
+    late = find_symptoms(table({43: np.roll(right, 1)}, {43: right}))
+    closure = next(m for m in late.action_units if m.au == 43)
+    assert closure.active_keyframes == 4 and region(late, "eyes").weak_side == "none"
+    assert region(find_symptoms(table({43: 0.6 * right}, {43: right})), "eyes").weak_side == "left"
+    half = find_symptoms(table({43: pulse(5, 1.5)}, {43: pulse(5, 2.0)}))
+    assert next(m for m in half.action_units if m.au == 43).active_keyframes == 5, "never closed: all frames count"
 
 
 def test_a_misfiring_muscle_does_not_pass_for_a_strong_one() -> None:
