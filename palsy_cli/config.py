@@ -141,17 +141,17 @@ class GradeSettings:
     #: Let the measured asymmetry of movement speak beside the pictures (ours; for palsies of one side).
     with_movement: bool = True
     #: Asymmetry of the whole face (0..1) at which a grade above I and one of I are equally likely.
-    movement_cut_1: float = 0.12
+    movement_cut_1: float = 0.09
     #: The same between II and III.
-    movement_cut_2: float = 0.20
+    movement_cut_2: float = 0.15
     #: The same between III and IV.
-    movement_cut_3: float = 0.42
+    movement_cut_3: float = 0.36
     #: The same between IV and V.
-    movement_cut_4: float = 0.72
+    movement_cut_4: float = 0.71
     #: The same between V and VI.
-    movement_cut_5: float = 0.97
+    movement_cut_5: float = 0.93
     #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
-    movement_spread: float = 0.05
+    movement_spread: float = 0.054
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 
