@@ -28,6 +28,8 @@ from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfF
 _REST_CANDIDATES = 6
 #: A second keyframe is at rest, too, when no channel differs by more from the first.
 _STILL = 0.5
+#: A rest recurs in so many keyframes, itself included; a faint movement that passes for one does not.
+_RECURS = 4
 #: Resting keyframes that a patient is referred to at most.
 _MAX_REST = 2
 
@@ -165,8 +167,9 @@ def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
     """The resting keyframes, the surest first.
 
     The difference network is the judge, since one frame alone cannot know a person's rest. At rest no muscle works, so
-    that no other frame can lie below it: of some candidates the one is taken below which the others lie least.
-    Candidates are the first and last frame, where patients mostly rest, and whatever seems calmer than the best so far.
+    that no other frame can lie below it, and a face comes back to it: of the candidates that recur (``_RECURS``), or of
+    all when none does, the one is taken below which the others lie least. Candidates are the first and last frame,
+    where patients mostly rest, and whatever seems calmer than the best so far.
     """
     tried: dict[int, Tensor] = {}
     count = len(sides[0].values)
@@ -177,9 +180,9 @@ def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
             pairs = [(i, candidate) for i in range(count)]
             tried[candidate] = torch.stack([side.deltas(pairs, antisymmetric=False) for side in sides])
         if not queue:
-            calm = tried[_least_undercut(tried)].sum(2).sum(0).argsort(stable=True).tolist()
+            calm = tried[_best_rest(tried)].sum(2).sum(0).argsort(stable=True).tolist()
             queue = [i for i in calm if i not in tried][:1]
-    best = _least_undercut(tried)
+    best = _best_rest(tried)
     apart = tried[best].abs().sum(2).sum(0)
     apart[best] = -1.0
     still = tried[best].abs().amax((0, 2)) <= _STILL
@@ -193,9 +196,15 @@ def _calmest_first(rest: tuple[int, ...], anchors: list[Tensor]) -> list[int]:
     return [*rest, *(i for i in apart if i not in rest)]
 
 
-def _least_undercut(tried: dict[int, Tensor]) -> int:
-    """The candidate whose differences (sides, K, channels) of all frames from it are least negative in sum.
+def _best_rest(tried: dict[int, Tensor]) -> int:
+    """The candidate that recurs and whose differences (sides, K, channels) of all frames from it are least negative.
 
     Each side is summed by itself: with the sides exchanged the answer must be the same to the last bit.
     """
-    return min(tried, key=lambda candidate: float(-tried[candidate].clamp(max=0).sum((1, 2)).sum()))
+
+    def rank(candidate: int) -> tuple[bool, float]:
+        apart = tried[candidate]
+        still = int((apart.abs().amax((0, 2)) <= _STILL).sum())
+        return still < _RECURS, float(-apart.clamp(max=0).sum((1, 2)).sum())
+
+    return min(tried, key=rank)

@@ -99,6 +99,14 @@ def test_rest_is_found_wherever_it_is() -> None:
     assert np.allclose(found.left, np.array(levels)[:, None], atol=1e-3)
 
 
+def test_a_face_comes_back_to_its_rest() -> None:
+    """A single frame that reads lower is a faint movement misread, as long as another reading recurs."""
+    levels = [2.0, 2.0, 5.0, 1.3, 2.0, 4.0, 2.0]
+    assert perfect(levels, levels, CLINICAL).rest[0] in (0, 1, 4, 6)
+    once = [2.0, 4.0, 5.0, 1.3, 3.0]
+    assert perfect(once, once, CLINICAL).rest == (3,)
+
+
 def test_values_count_from_the_patients_own_rest() -> None:
     """A face that reads 1 on the left and 2 on the right at rest is at rest there."""
     left, right = [1.0, 1.0, 3.0, 4.0, 1.0, 2.0], [2.0, 2.0, 2.0, 5.0, 2.0, 3.0]
