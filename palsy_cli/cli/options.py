@@ -27,6 +27,13 @@ Models = Annotated[
         "--models", envvar="PALSY_MODELS", metavar="DIR", help="Folder of weights, instead of those that came along."
     ),
 ]
+Branch = Annotated[
+    Literal["T", "Z", "B", "M", "C"] | None,
+    typer.Option("--branch", help="The only weak branch: temporal, zygomatic, buccal, marginal, cervical."),
+]
+Synkinesis = Annotated[
+    float, typer.Option("--synkinesis", min=0.0, max=1.0, help="Strength of the synkinesis: 0 none, 0.6 severe.")
+]
 Device = Annotated[DeviceName, typer.Option("--device", help="Where the networks run.")]
 ProfileOption = Annotated[
     Profile | None,

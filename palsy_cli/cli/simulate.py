@@ -21,13 +21,8 @@ def simulate(
     grade: Annotated[
         int, typer.Option("--grade", "--severity", min=1, max=6, help="House-Brackmann grade of the weakness.")
     ] = 4,
-    branch: Annotated[
-        Literal["T", "Z", "B", "M", "C"] | None,
-        typer.Option("--branch", help="The only weak branch: temporal, zygomatic, buccal, marginal, cervical."),
-    ] = None,
-    synkinesis: Annotated[
-        float, typer.Option("--synkinesis", min=0.0, max=1.0, help="Strength of the synkinesis: 0 none, 0.6 severe.")
-    ] = 0.0,
+    branch: options.Branch = None,
+    synkinesis: options.Synkinesis = 0.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the person and the small variations.")] = 0,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=1.0, help="Length of the video; the whole protocol by default.")
