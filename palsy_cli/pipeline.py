@@ -118,11 +118,12 @@ def run_action_units(
     *,
     settings: Settings | None = None,
     execution: Execution | None = None,
+    models: ModelSet | None = None,
     mirrored: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, Keyframes, ActionUnits]:
     """AU intensities of both halves in the keyframes of a video; raises as ``assess`` does."""
-    run = _Run.start(settings, execution, on_progress)
+    run = _Run.start(settings, execution, on_progress, models=models)
     clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     return clip, keyframes, run.action_units(keyframes)

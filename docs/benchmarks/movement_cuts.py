@@ -20,13 +20,11 @@ from scipy import optimize
 
 from palsy_cli.config import Execution, GradeSettings, Settings
 from palsy_cli.datasets.people import Photo, read_photos, read_rig
-from palsy_cli.evaluation.patients import FPS, TEMPO, Patient, plan_patients
+from palsy_cli.evaluation.patients import Face, Patient, film, plan_patients
 from palsy_cli.networks.dem import DVPM, OVPM
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import FaceTrack, FloatArray, Keyframes, Landmarks
-from palsy_cli.simulate.clips import Truth, simulate_clip
-from palsy_cli.simulate.photo_renderer import PhotoRenderer
-from palsy_cli.simulate.script import ALL_UNITS, write_script
+from palsy_cli.simulate.clips import Truth
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.alignment import five_points
 from palsy_cli.stages.grade_fusion import movement_chances
@@ -63,13 +61,9 @@ def measure(
     patient: Patient, photo: Photo, index68: FloatArray, models: ModelSet, settings: Settings
 ) -> tuple[int, float | None]:
     """True grade and measured asymmetry of the whole face."""
-    renderer = PhotoRenderer.of(photo.read(), photo.points[index68], seed=patient.seed)
-    script = write_script(ALL_UNITS, tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
+    face = Face(photo.path.name, photo.read(), photo.points[index68])
     with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "patient.mp4"
-        truth = simulate_clip(
-            video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed
-        )
+        video, truth = film(patient, face, Path(folder))
         halves = split_halves(keyframes_of(video, truth, settings))
     ovpm, dvpm = cast("OVPM", models.get("ovpm").module), cast("DVPM", models.get("dvpm").module)
     units = estimate_action_units(halves, ovpm, dvpm, settings.action_units, seed=settings.seed)

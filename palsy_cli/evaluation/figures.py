@@ -82,9 +82,9 @@ def landmark_figures(cases: Sequence[Case]) -> list[Figure]:
     strong = [case for case in cases if case.grade >= 5]
     corners = np.array([case.corner_error.mean() for case in strong])
     return [
-        measure("landmarks", "mean error %, simulated patients", lambda r: float(errors[r].mean()), people,
+        measure("landmarks", "mean error %, simulated patients", mean_over(errors), people,
                 target="<= 4.0"),
-        measure("landmarks", "eye and mouth corners %, grades V and VI", lambda r: float(corners[r].mean()),
+        measure("landmarks", "eye and mouth corners %, grades V and VI", mean_over(corners),
                 [case.person for case in strong], target="<= 5"),
     ]  # fmt: skip
 
@@ -200,7 +200,7 @@ def grade_figures(cases: Sequence[Case]) -> list[Figure]:
         opinions = [(case.grade - 1, getattr(case, name), case.person) for case in cases if getattr(case, name)]
         hits = np.array([int(np.argmax(chances)) == grade for grade, chances, _ in opinions], float)
         title = f"exact, {name.removeprefix('of_')} alone"
-        figures.append(measure("House-Brackmann", title, _mean(hits), [person for *_, person in opinions]))
+        figures.append(measure("House-Brackmann", title, mean_over(hits), [person for *_, person in opinions]))
     return figures
 
 
@@ -223,7 +223,7 @@ def synkinesis_figures(cases: Sequence[Case]) -> list[Figure]:
                 note=note),
         measure("synkinesis", "recall of pairs", lambda r: _ratio(hits[r], put_in[r]), people, target=">= 0.85",
                 note=note),
-        measure("synkinesis", "patients without any that are told none", lambda r: float(quiet[r].mean()),
+        measure("synkinesis", "patients without any that are told none", mean_over(quiet),
                 [case.person for case in free], target=">= 0.95"),
     ]  # fmt: skip
 
@@ -258,5 +258,6 @@ def _ratio(part: Any, whole: Any) -> float:
     return float(part.sum() / whole.sum()) if whole.sum() else math.nan
 
 
-def _mean(values: FloatArray) -> Callable[[Any], float]:
+def mean_over(values: FloatArray) -> Callable[[Any], float]:
+    """A figure for ``measure``: the mean of some rows' values."""
     return lambda rows: float(values[rows].mean())

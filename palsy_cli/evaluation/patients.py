@@ -146,6 +146,15 @@ def plan_doses(people: Sequence[int], *, seed: int = 0) -> list[Patient]:
     ]
 
 
+def film(patient: Patient, face: Face, folder: Path) -> tuple[Path, Truth]:
+    """Write the patient's video into ``folder``: all movements, one after the other."""
+    renderer = PhotoRenderer.of(face.image, face.points, seed=patient.seed)
+    script = write_script(ALL_UNITS, tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
+    video = folder / "patient.mp4"
+    truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
+    return video, truth
+
+
 def examine(
     patient: Patient,
     face: Face,
@@ -169,10 +178,7 @@ def examine(
         NoFaceError: the product does not find the face.
         ModelError: weights are missing.
     """
-    renderer = PhotoRenderer.of(face.image, face.points, seed=patient.seed)
-    script = write_script(ALL_UNITS, tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
-    video = folder / "patient.mp4"
-    truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
+    video, truth = film(patient, face, folder)
     result = pipeline.assess(video, settings=settings, models=models)
     case = to_case(patient, truth, result)
     return dataclasses.replace(case, by_helpers=_with_helpers(helpers, result.keyframes, settings, models))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from palsy_cli.config import Settings
-from palsy_cli.evaluation.figures import Figure, measure
+from palsy_cli.evaluation.figures import Figure, mean_over, measure
 from palsy_cli.evaluation.patients import Face
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import FloatArray
@@ -55,7 +55,7 @@ def photo_figures(
     withheld = (recall > 0) & np.isnan(error)
     note = f"{int((front & ~withheld).sum())} photos; {int((front & withheld).sum())} more withheld as no_landmarks"
     return [
-        measure("detection", "recall, photos", lambda r: float(recall[r].mean()), people, target=">= 0.99"),
+        measure("detection", "recall, photos", mean_over(recall), people, target=">= 0.99"),
         measure("detection", "five-point error %, photos", lambda r: _mean(five_error[r]), people, target="<= 4"),
         measure("landmarks", "mean error %, frontal healthy photos", lambda r: _mean(error[r][front[r]]), people,
                 target="<= 3.5", note=note),

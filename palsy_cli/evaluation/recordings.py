@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from palsy_cli import pipeline
 from palsy_cli.errors import NoFaceError
-from palsy_cli.evaluation.figures import Figure, measure
+from palsy_cli.evaluation.figures import Figure, mean_over, measure
 from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, WeakSide
 from palsy_cli.simulate.held import HeldFace, hold_frames
 from palsy_cli.simulate.palsy import Lesion, uniform_lesion
 from palsy_cli.simulate.run import find_points
+from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip, write_video
 
 #: Share of its motion that the weak half loses, and how often its side is to be named.
@@ -97,9 +97,10 @@ def write_held(clip: Clip, points: FloatArray, out: Path, *, side: WeakSide, wea
 def name_weak_side(path: Path, context: Context) -> WeakSide | None:
     """The weak side that ``assess`` would name; ``None`` when it names nothing or sees no usable face."""
     try:
-        return pipeline.assess(path, settings=context.settings, models=context.models).symptoms.weak_side
+        _, _, action_units = pipeline.run_action_units(path, settings=context.settings, models=context.models)
     except NoFaceError:
         return None
+    return find_symptoms(action_units, context.settings.symptoms).weak_side
 
 
 def recording_figures(trials: Sequence[Trial]) -> list[Figure]:
@@ -111,11 +112,7 @@ def recording_figures(trials: Sequence[Trial]) -> list[Figure]:
         name = f"weak side right at weakness {weakness:g}" if weakness else "controls told none"
         videos = [trial.video for trial in own]
         figures.append(
-            measure("held recordings", name, _share(right), videos,
+            measure("held recordings", name, mean_over(right), videos,
                     target=target, note=f"{len(own)} clips of {len(set(videos))} recordings")
         )  # fmt: skip
     return figures
-
-
-def _share(right: FloatArray) -> Callable[[npt.NDArray[np.int64]], float]:
-    return lambda rows: float(right[rows].mean())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -65,7 +66,7 @@ class Workers(AbstractContextManager["Workers"]):
     ) -> list[Result]:
         """Results in the order of the items; ``on_done`` is told how many are ready."""
         if self._pool is None:
-            pending: Iterable[Callable[[], Result]] = [_Later(function, item, self.context) for item in items]
+            pending: Iterable[Callable[[], Result]] = [partial(function, item, self.context) for item in items]
         else:
             pending = [self._pool.submit(_call, function, item).result for item in items]
         results = []
@@ -81,18 +82,6 @@ class Workers(AbstractContextManager["Workers"]):
         """Stop the processes; what has not begun is dropped."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-
-
-@dataclass(frozen=True)
-class _Later:
-    """A call that waits."""
-
-    function: Callable[[Any, Context], Any]
-    item: Any
-    context: Context
-
-    def __call__(self) -> Any:
-        return self.function(self.item, self.context)
 
 
 _CONTEXT: list[Context] = []

@@ -199,7 +199,7 @@ class HeldFace:
             return HeldFace(rest, SkinMesh.of(rest), lesion, np.zeros(68))
         towards = 1.0 if lesion.side == "left" else -1.0
         share = 1.0 / (1.0 + np.exp(np.clip(-towards * across / BLEND, -50.0, 50.0)))
-        weakness = [np.mean([lesion.weakness.get(b, 0.0) for b in branches]) for branches in BRANCHES_OF_POINT]
+        weakness = [lesion.of_branches(branches, lesion.side) for branches in BRANCHES_OF_POINT]
         shown = {pair: gain for pair, gain in lesion.synkinesis.items() if pair in MISFIRES}
         # The pixels are those of a healthy rest: nothing of a chronic one.
         lesion = dataclasses.replace(lesion, synkinesis=shown, chronic=False)

@@ -82,10 +82,13 @@ class Lesion:
         """Weakness 0..1 of one branch on one side."""
         return float(self.weakness.get(letter, 0.0)) if side == self.side else 0.0
 
+    def of_branches(self, letters: str, side: Side) -> float:
+        """Mean weakness 0..1 of some branches on one side; 0 of none."""
+        return float(np.mean([self.branch(letter, side) for letter in letters])) if letters else 0.0
+
     def of_au(self, au: int, side: Side) -> float:
         """Weakness 0..1 of an action unit's muscle: mean of its branches; 0 for AU5 and AU26 (other nerves)."""
-        letters = MUSCLES[au].branches
-        return float(np.mean([self.branch(letter, side) for letter in letters])) if letters else 0.0
+        return self.of_branches(MUSCLES[au].branches, side)
 
     def gain_of(self, pair: tuple[int, int], side: Side) -> float:
         """Synkinesis gain of a (response, trigger) pair; 0 on the healthy side and in a dead branch."""
@@ -264,8 +267,7 @@ def flaccidity(lesion: Lesion, branches: str) -> float:
     """0..1, loss of resting tone: linear above a weakness of 0.5; 0 in a chronic face."""
     if lesion.side == "none" or lesion.chronic:
         return 0.0
-    f = float(np.mean([lesion.branch(letter, lesion.side) for letter in branches]))
-    return max(0.0, (f - 0.5) / 0.5)
+    return max(0.0, (lesion.of_branches(branches, lesion.side) - 0.5) / 0.5)
 
 
 def rest_displacement(lesion: Lesion) -> FloatArray:

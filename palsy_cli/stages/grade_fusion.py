@@ -25,8 +25,15 @@ def movement_chances(asymmetry: float, settings: GradeSettings) -> FloatArray:
         asymmetry: left minus right over the stronger side's movement, its size 0..1 (``Symptoms.relative``).
         settings: cuts and spread.
     """
-    lower = (settings.movement_cut_1, settings.movement_cut_2, settings.movement_cut_3)
-    cuts = np.array([*lower, settings.movement_cut_4, settings.movement_cut_5])
+    cuts = np.array(
+        [
+            settings.movement_cut_1,
+            settings.movement_cut_2,
+            settings.movement_cut_3,
+            settings.movement_cut_4,
+            settings.movement_cut_5,
+        ]
+    )
     above = 1 / (1 + np.exp(-(abs(asymmetry) - cuts) / settings.movement_spread))
     chances = -np.diff(np.concatenate([[1.0], above, [0.0]]))
     return np.asarray(chances.clip(1e-6) / chances.clip(1e-6).sum())

@@ -72,9 +72,9 @@ def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire]) -> Boo
     """
     passed_over = np.zeros(action_units.left.shape, bool)
     for misfire in misfires:
-        passed_over[:, action_units.aus.index(misfire.pair.response_au)] |= misfire.alone
+        passed_over[:, action_units.channel(misfire.pair.response_au)] |= misfire.alone
     if 43 in action_units.aus and len(passed_over):
-        closure = action_units.aus.index(43)
+        closure = action_units.channel(43)
         stronger = np.fmax(action_units.left[:, closure], action_units.right[:, closure])
         most = np.nanmax(stronger, initial=0.0)
         if most >= _CLOSES:

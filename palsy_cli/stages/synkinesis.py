@@ -97,9 +97,9 @@ def flagged_cells(action_units: ActionUnits, table: Cooccurrence, settings: Symp
                 interval_reference=wilson_interval(seen[opposite(side)], support),
                 trigger_side=trigger_side,
             )
-            alone = frames & active[side][:, response] & ~active[opposite(side)][:, response]
             if settings.clear_intervals and pair.interval_response[0] <= pair.interval_reference[1]:
                 continue
+            alone = frames & active[side][:, response] & ~active[opposite(side)][:, response]
             yield Misfire(pair, frames, alone, float(values[trigger_side][frames, trigger].mean()))
 
 
@@ -137,7 +137,6 @@ def attribute(flagged: Iterable[Misfire], aus: tuple[int, ...], settings: Sympto
     for left in groups.values():
         explained = np.zeros(len(left[0].triggered), bool)
         while left:
-            # On the flagged side first, and sides by themselves: exchanging left and right must change nothing else.
             best = max(left, key=lambda m: (*_weight(m, explained), -aus.index(m.pair.trigger_au)))
             same = [m for m in left if m.pair.trigger_au == best.pair.trigger_au]
             yield from same
