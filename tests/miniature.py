@@ -11,6 +11,7 @@ import numpy as np
 from factories import neutral_points
 
 from palsy_cli.datasets.people import is_held_out
+from palsy_cli.files import sha256_of
 from palsy_cli.records import FloatArray
 from palsy_cli.simulate.photo import INNER_LIPS_468, LIDS, MOUTH
 from palsy_cli.simulate.rig import BLENDSHAPES
@@ -77,7 +78,7 @@ def draw_photo(path: Path, points: FloatArray, index68: np.ndarray, *, held_out:
     for value in itertools.product(range(256), repeat=2):
         image[0, 0, :2] = value
         cv2.imwrite(str(path), image)
-        if is_held_out(path) == held_out:
+        if is_held_out(sha256_of(path)) == held_out:
             return
 
 

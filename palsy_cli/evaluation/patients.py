@@ -19,7 +19,7 @@ from palsy_cli.config import Settings
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, WeakSide
 from palsy_cli.simulate.clips import Truth, simulate_clip
-from palsy_cli.simulate.palsy import SYNKINESIS_GAINS, SYNKINESIS_PAIRS, Lesion, uniform_lesion
+from palsy_cli.simulate.palsy import SYNKINESIS_GAINS, Lesion, draw_misfires, uniform_lesion
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.scores import draw_lesion, severity_of_grade
 from palsy_cli.simulate.script import ALL_UNITS, write_script
@@ -29,8 +29,8 @@ from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 
 #: Frames per second and tempo of the videos: all movements in eighteen seconds, fifteen pictures a second.
 FPS, TEMPO = 15.0, 2.0
-#: A third of the patients of grades II to IV are late ones with so many synkinetic pairs.
-_SYNKINETIC_PAIRS = 4
+#: Half of the patients of grades II to IV, on either side, are late ones with so many synkinetic pairs.
+_SYNKINETIC_ROUNDS, _SYNKINETIC_PAIRS = (1, 2), 4
 #: Weaknesses of the dose response.
 DOSES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -108,7 +108,7 @@ class Case:
 
 
 def plan_patients(people: int, count: int, *, seed: int = 0) -> list[Patient]:
-    """Grades I to VI dealt evenly, sides by turns, every third patient of grades II to IV synkinetic.
+    """Grades I to VI dealt evenly, sides by turns, half of the patients of grades II to IV synkinetic.
 
     Args:
         people: number of faces; each is used about ``count / people`` times.
@@ -120,19 +120,15 @@ def plan_patients(people: int, count: int, *, seed: int = 0) -> list[Patient]:
     for number in range(count):
         grade, side = number % 6 + 1, ("left", "right")[number // 6 % 2]
         lesion = draw_lesion(grade, side, rng)  # type: ignore[arg-type]
-        if grade in (2, 3, 4) and number // 6 % 3 == 2:
+        if grade in (2, 3, 4) and number // 6 % 4 in _SYNKINETIC_ROUNDS:
             lesion = _synkinetic(lesion, rng)
         patients.append(Patient(number % people, lesion, seed=int(rng.integers(2**31))))
     return patients
 
 
 def _synkinetic(lesion: Lesion, rng: np.random.Generator) -> Lesion:
-    """The same weakness with severe misfiring in a few pairs, each response and trigger once."""
-    chosen: dict[tuple[int, int], float] = {}
-    for i in rng.permutation(len(SYNKINESIS_PAIRS)):
-        pair = SYNKINESIS_PAIRS[int(i)]
-        if len(chosen) < _SYNKINETIC_PAIRS and all(pair[0] != response for response, _ in chosen):
-            chosen[pair] = SYNKINESIS_GAINS["severe"]
+    """The same weakness with severe misfiring in a few pairs."""
+    chosen = dict.fromkeys(draw_misfires(_SYNKINETIC_PAIRS, rng), SYNKINESIS_GAINS["severe"])
     return dataclasses.replace(lesion, synkinesis=chosen, chronic=True)
 
 

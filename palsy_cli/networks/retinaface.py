@@ -34,6 +34,8 @@ BACKGROUND, IGNORED = -1, -2
 OWN_ANCHOR_IOU = 0.2
 #: Backgrounds per face anchor in the class loss, and the weights of the three losses.
 NEGATIVES_PER_POSITIVE = 7
+#: A picture without a face teaches as many backgrounds as one with so many face anchors (about one face has them).
+EMPTY_AS_FACES = 20
 BOX_WEIGHT, CLASS_WEIGHT, POINT_WEIGHT = 2.0, 1.0, 1.0
 
 #: Mean grey values of blue, green and red that the network takes off (the ImageNet means of Caffe's days).
@@ -333,8 +335,8 @@ def _class_loss(logits: Tensor, assigned: Tensor) -> Tensor:
     losses = functional.cross_entropy(logits.transpose(1, 2), face.long(), reduction="none")
     hardness = losses.detach().masked_fill(assigned != BACKGROUND, -1.0)
     rank = hardness.argsort(dim=1, descending=True).argsort(dim=1)
-    # A picture without a face still teaches: it gets the quota of one face anchor.
-    quota = NEGATIVES_PER_POSITIVE * face.sum(dim=1, keepdim=True).clamp_min(1)
+    faces = face.sum(dim=1, keepdim=True)
+    quota = NEGATIVES_PER_POSITIVE * torch.where(faces > 0, faces, EMPTY_AS_FACES)
     hard = (rank < quota) & (assigned == BACKGROUND)
     return losses[face | hard].sum()
 

@@ -8,7 +8,7 @@ corner 9.3 mm), the direction of a spontaneous smile (about 47 degrees upwards) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -37,6 +37,15 @@ LID_PAIRS: dict[Side, tuple[tuple[int, int], ...]] = {
 }
 INNER_LIP_PAIRS: tuple[tuple[int, int], ...] = ((61, 67), (62, 66), (63, 65))
 CORNERS: dict[Side, tuple[int, int]] = {"right": (48, 60), "left": (54, 64)}
+
+#: Units that undo each other: what both together do cannot be read off the skin.
+OPPOSED: tuple[frozenset[int], ...] = tuple(
+    frozenset(pair)
+    for pair in [
+        *((1, 4), (2, 4), (5, 43), (5, 6), (5, 7), (12, 15), (12, 18), (15, 18), (18, 20), (15, 20), (18, 25)),
+        *((9, 15), (10, 15), (17, 16), (17, 25), (17, 26), (18, 26), (24, 25), (24, 26), (24, 16), (24, 10)),
+    ]
+)
 
 #: Share of the midline pull that each point takes (1 on the philtrum, fading towards the corners).
 PULL_SHARE: dict[int, float] = (
@@ -211,6 +220,11 @@ class Motion:
 
     points: FloatArray
     cheeks: FloatArray
+
+
+def is_opposed(au: int, others: Iterable[int]) -> bool:
+    """Whether an action unit undoes one of the others (``OPPOSED``)."""
+    return any(frozenset((au, other)) in OPPOSED for other in others)
 
 
 def displacement(au: int, side: Side) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from palsy_cli.facs import intensity_of_fraction
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side, WeakSide
-from palsy_cli.simulate.muscles import MM_PER_IPD, MUSCLES, Drives, mirror_points
+from palsy_cli.simulate.muscles import MM_PER_IPD, MUSCLES, Drives, is_opposed, mirror_points
 
 #: Branches of the facial nerve: temporal, zygomatic, buccal, marginal mandibular, cervical.
 BRANCHES: tuple[str, ...] = ("T", "Z", "B", "M", "C")
@@ -177,17 +177,30 @@ def synkinetic_preset(
         side: the patient's weak side.
         weakness: mean weakness, sensibly 0.2..0.5.
         level: size of the gains.
-        pairs: how many of ``SYNKINESIS_PAIRS`` to draw (needs ``rng``); all by default.
+        pairs: how many to draw at most (``draw_misfires``; needs ``rng``); all by default.
         rng: spreads weakness and gains.
     """
     gain = SYNKINESIS_GAINS[level]
-    chosen = list(SYNKINESIS_PAIRS)
-    if rng is not None and pairs is not None:
-        chosen = [chosen[int(k)] for k in sorted(rng.choice(len(chosen), size=pairs, replace=False))]
+    chosen = list(SYNKINESIS_PAIRS) if rng is None or pairs is None else draw_misfires(pairs, rng)
     scale = np.ones(len(chosen)) if rng is None else rng.uniform(0.75, 1.25, len(chosen))
     gains = {pair: float(min(1.0, gain * factor)) for pair, factor in zip(chosen, scale, strict=True)}
     base = uniform_lesion(weakness, side, rng=rng)
     return Lesion(side=side, weakness=base.weakness, synkinesis=gains, chronic=True)
+
+
+def draw_misfires(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """At most ``count`` of ``SYNKINESIS_PAIRS`` that can be told apart.
+
+    No response comes twice, and none undoes another of the same trigger: a corner of the mouth pulled up and down at
+    once stays where it is.
+    """
+    chosen: list[tuple[int, int]] = []
+    for i in rng.permutation(len(SYNKINESIS_PAIRS)):
+        response, trigger = SYNKINESIS_PAIRS[int(i)]
+        together = [other for other, cause in chosen if cause == trigger]
+        if all(response != other for other, _ in chosen) and not is_opposed(response, together):
+            chosen.append((response, trigger))
+    return sorted(chosen[:count])
 
 
 def random_lesion(rng: np.random.Generator, *, healthy_share: float = 0.2) -> Lesion:
@@ -208,7 +221,7 @@ def random_lesion(rng: np.random.Generator, *, healthy_share: float = 0.2) -> Le
         side,
         weakness=float(rng.uniform(0.2, 0.5)),
         level=levels[int(rng.integers(3))],
-        pairs=int(rng.integers(3, len(SYNKINESIS_PAIRS) + 1)),
+        pairs=int(rng.integers(3, 8)),
         rng=rng,
     )
 

@@ -123,12 +123,17 @@ def write_script(
     for task in tasks:
         if task not in TASKS:
             raise ValueError(f"unknown task {task!r}; known are {', '.join(TASKS)}")
-        effort = 1.0 if rng is None else float(np.clip(1.0 + EFFORT_SPREAD * rng.standard_normal(), 0.75, 1.1))
+        effort = 1.0 if rng is None else draw_effort(rng)
         start = now + rest_s / tempo
         release = start + (ONSET_S + hold_s) / tempo
         movements.append(Movement(task, start, release, effort))
         now = release + OFFSET_S / tempo
     return Script(tuple(movements), now + rest_s / tempo, ONSET_S / tempo, OFFSET_S / tempo)
+
+
+def draw_effort(rng: np.random.Generator) -> float:
+    """Effort of one repetition of a movement on request: normal about 1 (SD 10 %), cut at 0.75 and 1.1."""
+    return float(np.clip(1.0 + EFFORT_SPREAD * rng.standard_normal(), 0.75, 1.1))
 
 
 def smoothstep(x: float) -> float:

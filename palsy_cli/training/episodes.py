@@ -1,7 +1,8 @@
 """What the simulated people do: lesion, muscles at work and pose of every frame, decided before a pixel is drawn.
 
 Two kinds teach action units: *free* episodes, where each side of a few units has its own strength whatever nerve it
-hangs on, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens tasks that both sides are told alike.
+hangs on, or one side does more than a task asks for, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens
+tasks that both sides are told alike.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from palsy_cli.datasets.people import Photo, is_held_out_drawing
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side
-from palsy_cli.simulate.muscles import Drives
+from palsy_cli.simulate.muscles import Drives, is_opposed
 from palsy_cli.simulate.palsy import (
     Lesion,
     SideGains,
@@ -25,21 +26,20 @@ from palsy_cli.simulate.palsy import (
     synkinetic_preset,
 )
 from palsy_cli.simulate.scores import draw_lesion, house_brackmann
-from palsy_cli.simulate.script import BOTH_SIDED, TASKS
+from palsy_cli.simulate.script import BOTH_SIDED, TASKS, draw_effort
 
 Kind = Literal["still", "free", "lesion"]
 
 #: Units that free episodes draw from, and those whose two sides always go together.
 _FREE = (*ALL_AUS, 7, 10, 16, 24)
 _TWO_SIDED = (26, 18)
-#: Units that undo each other: what both together do cannot be read off the skin.
-_OPPOSED: tuple[frozenset[int], ...] = tuple(
-    frozenset(pair)
-    for pair in [
-        *((1, 4), (2, 4), (5, 43), (5, 6), (5, 7), (12, 15), (12, 18), (15, 18), (18, 20), (15, 20), (18, 25)),
-        *((9, 15), (10, 15), (17, 16), (17, 25), (17, 26), (18, 26), (24, 25), (24, 26), (24, 16), (24, 10)),
-    ]
-)
+#: A unit at full strength and somewhat beyond, and how often a free one is: what rarely shows the top of the scale is
+#: never told to be there.
+_FULL, _FULL_SHARE = (0.9, 1.1), 0.3
+#: Share of the free frames in which one side does more than a task asks for.
+_MISFIRE_SHARE = 0.35
+#: Share of the tasks that are done with the effort of a patient who is told to.
+_TOLD_SHARE = 0.6
 #: Late palsies among the lesions of grades II to IV: their share, and the gain of their misfirings by grade.
 _LATE_SHARE = 0.4
 _LATE: dict[int, SynkinesisLevel] = {2: "mild", 3: "moderate", 4: "severe"}
@@ -141,25 +141,43 @@ class _Actor:
     def drives(self, rng: np.random.Generator) -> Drives:
         """Muscles of one frame that is not at rest."""
         if self.kind != "lesion":
-            return _free_drives(rng)
+            return (_misfiring_drives if rng.random() < _MISFIRE_SHARE else _free_drives)(rng)
         commands = draw_commands(rng)
         return effective_drive(commands, self.lesion, self.gains)
 
 
 def draw_commands(rng: np.random.Generator) -> dict[int, float]:
-    """A movement task at half to full effort: commanded drive 0..1 per action unit."""
-    task = TASKS[BOTH_SIDED[rng.integers(len(BOTH_SIDED))]]
-    effort = rng.uniform(0.5, 1.0)
-    return {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in task.commands().items()}
+    """A movement task as told to a patient (``script.write_script``) or at less effort: drive 0..1 per action unit."""
+    commands = TASKS[BOTH_SIDED[rng.integers(len(BOTH_SIDED))]].commands()
+    if rng.random() < _TOLD_SHARE:
+        effort = draw_effort(rng)
+        return {au: min(1.0, drive * effort) for au, drive in commands.items()}
+    effort = rng.uniform(0.4, 1.0)
+    return {au: drive * effort * rng.uniform(0.85, 1.0) for au, drive in commands.items()}
+
+
+def _misfiring_drives(rng: np.random.Generator) -> Drives:
+    """A task that both sides do alike, and one or two more units on one side alone, whatever they are."""
+    drives: dict[tuple[int, Side], float] = {
+        (au, side): drive for au, drive in draw_commands(rng).items() for side in SIDES
+    }
+    side = SIDES[rng.integers(2)]
+    wanted = int(rng.integers(1, 3))
+    for au in rng.permutation([au for au in _FREE if au not in _TWO_SIDED]).tolist():
+        at_work = {other for other, _ in drives}
+        if wanted and au not in at_work and not is_opposed(au, at_work):
+            drives[au, side] = float(rng.uniform(0.1, 0.7))
+            wanted -= 1
+    return drives
 
 
 def _free_drives(rng: np.random.Generator) -> Drives:
     """One to four units; each side as strong as the other, weaker, or still."""
     drives: dict[tuple[int, Side], float] = {}
     for au in rng.choice(_FREE, rng.integers(1, 5), replace=False):
-        if any({int(au), other} in _OPPOSED for other, _ in drives):
+        if is_opposed(int(au), (other for other, _ in drives)):
             continue
-        strength = float(rng.uniform(0.08, 1.0))
+        strength = float(rng.uniform(*(_FULL if rng.random() < _FULL_SHARE else (0.08, 1.0))))
         pair = [strength, strength]
         if au not in _TWO_SIDED and rng.random() < 0.65:
             pair[int(rng.integers(2))] *= 0.0 if rng.random() < 0.4 else float(rng.uniform(0, 1))
@@ -170,12 +188,12 @@ def _free_drives(rng: np.random.Generator) -> Drives:
 def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 1.0) -> list[EpisodePlan]:
     """Decide all episodes.
 
-    Two free episodes and a lesion of every grade for each resting face, a still for any other photo, one free episode
+    Three free episodes and a lesion of every grade for each resting face, a still for any other photo, one free episode
     and one lesion for each of ``drawn`` drawn people. Grades are dealt in turn, so that neither a person nor a
     side tells a grade: whoever had two grades only was learned by heart.
     """
     lesions: tuple[Kind, ...] = ("lesion",) * 6
-    busy: tuple[Kind, ...] = ("free", "free", *lesions)
+    busy: tuple[Kind, ...] = (*("free",) * 3, *lesions)
     people: list[tuple[Photo | None, int, tuple[Kind, ...]]] = [
         (photo, i, busy if photo.calm else ("still",)) for i, photo in enumerate(photos)
     ]

@@ -22,6 +22,10 @@ _LOAD_SIDE = 320
 _MIN_VISIBLE = 0.5
 #: Smallest face in pixels that is taught.
 _MIN_FACE = 9.0
+#: Smallest side in pixels of a part of a photo that serves as background; its distance from the face in face widths.
+_LEAST_PART, _APART = 16, 0.12
+#: A face alone in its scene may be this much larger than it.
+_LARGEST = 1.3
 #: A face's box reaches this share of the height of its 68 points above the brows: to the hair line, as in the photos.
 _FOREHEAD = 0.2
 
@@ -63,10 +67,10 @@ def read_backgrounds(folder: Path) -> list[ByteImage]:
 def draw_scene(
     portraits: list[Portrait], backgrounds: list[ByteImage], *, rng: np.random.Generator, side: int = 320
 ) -> Scene:
-    """Compose one random scene: none to four people, from a few pixels to filling the picture, cut off or whole."""
+    """Compose one random scene: none to four people, from a few pixels to more than the picture, cut off or whole."""
     canvas = _background(portraits, backgrounds, rng, side)
     boxes, points = np.zeros((0, 4)), np.zeros((0, 5, 2))
-    count = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.57, 0.17, 0.1, 0.08]))
+    count = int(rng.choice([0, 1, 2, 3, 4], p=[0.16, 0.52, 0.16, 0.09, 0.07]))
     for _ in range(count):
         portrait = portraits[rng.integers(len(portraits))]
         matrix = _placement(portrait, rng, side, alone=count == 1)
@@ -83,26 +87,54 @@ def draw_scene(
 def _background(
     portraits: list[Portrait], backgrounds: list[ByteImage], rng: np.random.Generator, side: int
 ) -> ByteImage:
-    """A texture, its enlarged part, a plain tone, or the blurred edge of a photo."""
+    """A texture, its enlarged part, a plain tone, or a place put together from what photos show beside faces."""
     kind = rng.random()
-    if kind < 0.6:
-        image = backgrounds[rng.integers(len(backgrounds))]
-        part = int(rng.integers(24, min(image.shape[:2]) + 1))
-        y, x = (int(rng.integers(0, extent - part + 1)) for extent in image.shape[:2])
-        image = image[y : y + part, x : x + part]
-    elif kind < 0.8:
+    if kind < 0.35:
+        image = _part_of(backgrounds[rng.integers(len(backgrounds))], rng)
+    elif kind < 0.45:
         image = np.full((2, 2, 3), rng.integers(0, 256, 3), np.uint8)
         image[rng.integers(2)] = rng.integers(0, 256, 3)
     else:
-        portrait = portraits[rng.integers(len(portraits))]
-        image = portrait.image[: max(4, int(portrait.box[1] * 0.8))]
+        return _place(portraits, rng, side)
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _place(portraits: list[Portrait], rng: np.random.Generator, side: int) -> ByteImage:
+    """One to seven parts of photos without their faces, over each other: edges, clothes, walls, plants, hands."""
+    canvas = np.full((side, side, 3), rng.integers(0, 256, 3), np.uint8)
+    for number in range(int(rng.integers(1, 8))):
+        parts = _beside_face(portraits[rng.integers(len(portraits))])
+        if not parts:
+            continue
+        image = _part_of(parts[rng.integers(len(parts))], rng)
+        width, height = (side, side) if number == 0 else (int(rng.integers(side // 8, side)) for _ in "xy")
+        x, y = (int(rng.integers(0, side - extent + 1)) for extent in (width, height))
+        canvas[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return canvas
+
+
+def _beside_face(portrait: Portrait) -> list[ByteImage]:
+    """What a photo shows above, below and on both sides of its face, where that is large enough."""
+    x1, y1, x2, y2 = portrait.box
+    apart = _APART * (x2 - x1)
+    left, top, right, bottom = (max(0, int(v)) for v in (x1 - apart, y1 - apart, x2 + apart + 1, y2 + apart + 1))
+    image = portrait.image
+    parts = [image[:top], image[bottom:], image[:, :left], image[:, right:]]
+    return [part for part in parts if min(part.shape[:2]) >= _LEAST_PART]
+
+
+def _part_of(image: ByteImage, rng: np.random.Generator) -> ByteImage:
+    """A random square part of a picture."""
+    shortest = min(image.shape[:2])
+    part = int(rng.integers(min(24, shortest), shortest + 1))
+    y, x = (int(rng.integers(0, extent - part + 1)) for extent in image.shape[:2])
+    return image[y : y + part, x : x + part]
 
 
 def _placement(portrait: Portrait, rng: np.random.Generator, side: int, *, alone: bool) -> FloatArray:
     """A random similarity from the portrait to the scene; sizes are uniform in the logarithm."""
     face = float(max(portrait.box[2:] - portrait.box[:2]))
-    largest = side * (1.0 if alone else 0.5)
+    largest = side * (_LARGEST if alone else 0.5)
     wanted = float(np.exp(rng.uniform(np.log(14), np.log(largest))))
     angle = rng.normal(0, 12)
     centre = (portrait.box[:2] + portrait.box[2:]) / 2

@@ -12,6 +12,8 @@ import torch
 from palsy_cli.errors import ModelError
 from palsy_cli.networks import retinaface
 from palsy_cli.networks.retinaface import (
+    EMPTY_AS_FACES,
+    NEGATIVES_PER_POSITIVE,
     SIZES,
     RetinaFace,
     anchors,
@@ -162,15 +164,22 @@ def test_seven_backgrounds_count_per_face_anchor() -> None:
     assert classes.item() == pytest.approx(8 * math.log(2), rel=1e-5)
 
 
+def test_a_picture_without_a_face_teaches_as_much_as_another() -> None:
+    cells = anchors(160, 160)
+    outputs = tuple(torch.zeros(1, len(cells), n) for n in (4, 2, 10))
+    classes = multibox_loss(outputs, cells, [torch.zeros(0, 4)], [torch.zeros(0, 5, 2)])["classes"]
+    assert classes.item() == pytest.approx(NEGATIVES_PER_POSITIVE * EMPTY_AS_FACES * math.log(2), rel=1e-5)
+
+
 def test_the_hardest_backgrounds_are_the_ones_that_count() -> None:
-    cells = anchors(32, 32)
+    cells, quota = anchors(160, 160), NEGATIVES_PER_POSITIVE * EMPTY_AS_FACES
     logits = torch.zeros(1, len(cells), 2, requires_grad=True)
     with torch.no_grad():
-        logits[0, :9, 1] = torch.arange(9.0)  # growing belief in a face that is not there
+        logits[0, : quota + 2, 1] = torch.linspace(0, 9, quota + 2)  # growing belief in a face that is not there
     outputs = (torch.zeros(1, len(cells), 4), logits, torch.zeros(1, len(cells), 10))
     multibox_loss(outputs, cells, [torch.zeros(0, 4)], [torch.zeros(0, 5, 2)])["loss"].backward()
     assert logits.grad is not None
-    assert logits.grad[0].abs().sum(dim=1).nonzero().flatten().tolist() == [2, 3, 4, 5, 6, 7, 8]
+    assert logits.grad[0].abs().sum(dim=1).nonzero().flatten().tolist() == list(range(2, quota + 2))
 
 
 def test_unknown_points_leave_the_other_losses() -> None:

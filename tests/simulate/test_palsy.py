@@ -7,13 +7,14 @@ import pytest
 
 from palsy_cli.facs import fraction_of_intensity
 from palsy_cli.records import ALL_AUS, SIDES
-from palsy_cli.simulate.muscles import MM_PER_IPD, mirror_points
+from palsy_cli.simulate.muscles import MM_PER_IPD, is_opposed, mirror_points
 from palsy_cli.simulate.palsy import (
     HB_WEAKNESS,
     SYNKINESIS_PAIRS,
     Lesion,
     au_labels,
     central_preset,
+    draw_misfires,
     draw_side_gains,
     effective_drive,
     fold_depth,
@@ -104,6 +105,15 @@ def test_presets():
     assert central.of_au(1, "right") == 0.0 and central.of_au(15, "right") == 1.0
     few = synkinetic_preset("left", pairs=3, rng=np.random.default_rng(1))
     assert len(few.synkinesis) == 3 and set(few.synkinesis) <= set(SYNKINESIS_PAIRS)
+
+
+def test_misfires_can_be_told_apart():
+    for seed in range(60):
+        pairs = draw_misfires(5, np.random.default_rng(seed))
+        assert len(pairs) == len({response for response, _ in pairs}) == 5
+        for response, trigger in pairs:
+            assert not is_opposed(response, [other for other, cause in pairs if cause == trigger])
+    assert draw_misfires(3, np.random.default_rng(0)) == draw_misfires(3, np.random.default_rng(0))
 
 
 def test_random_patients_are_valid_and_repeatable():

@@ -10,8 +10,10 @@ import pytest
 
 from palsy_cli.datasets.people import Photo
 from palsy_cli.records import ALL_AUS
+from palsy_cli.simulate.muscles import is_opposed
 from palsy_cli.simulate.palsy import au_labels
-from palsy_cli.training.episodes import RESTS_PER_EPISODE, EpisodePlan, plan_episodes
+from palsy_cli.simulate.script import BOTH_SIDED, TASKS
+from palsy_cli.training.episodes import RESTS_PER_EPISODE, EpisodePlan, FramePlan, plan_episodes
 
 
 def photos(count: int, *, calm: bool = True) -> list[Photo]:
@@ -24,7 +26,7 @@ def plans(count: int = 24, drawn: int = 12) -> list[EpisodePlan]:
 
 def test_who_gets_which_episodes() -> None:
     kinds = Counter((plan.person, plan.kind) for plan in plans())
-    assert kinds[0, "free"] == 2 and kinds[0, "lesion"] == 6
+    assert kinds[0, "free"] == 3 and kinds[0, "lesion"] == 6
     assert kinds[24, "still"] == 1 and kinds[24, "lesion"] == 0
     assert kinds[27, "free"] == kinds[27, "lesion"] == 1
     assert [plan.episode for plan in plans()] == list(range(len(plans())))
@@ -113,3 +115,41 @@ def test_the_label_is_the_lesions_grade_by_rule() -> None:
 def test_heads_turn_so_far_and_no_further() -> None:
     poses = np.array([f.pose for plan in plans() for f in plan.draw_frames(np.random.default_rng(plan.seed))])
     assert 10 < np.abs(poses).max() <= 12
+
+
+def free_frames() -> list[FramePlan]:
+    drawn = [
+        frame for plan in plans() if plan.kind == "free" for frame in plan.draw_frames(np.random.default_rng(plan.seed))
+    ]
+    return [frame for frame in drawn if not frame.rest]
+
+
+def test_the_top_of_the_scale_is_shown() -> None:
+    """A third of the units at work, not a lucky few, are as strong as they get."""
+    for kind in ("free", "lesion"):
+        frames = [
+            f
+            for plan in plans()
+            if plan.kind == kind and plan.grade in (0, 1)
+            for f in plan.draw_frames(np.random.default_rng(plan.seed))
+        ]
+        labels = np.concatenate([np.r_[frame.left, frame.right] for frame in frames])
+        assert 0.15 < np.mean(labels[labels > 0.5] > 4.5) < 0.6
+
+
+def test_one_side_may_do_more_than_the_task() -> None:
+    """Some free frames show a task on both sides alike, and a unit on one side alone that no task asks for together."""
+    asked = [frozenset(au for au, drive in task.commands().items() if drive) for task in TASKS.values()]
+    extra = 0
+    for frame in free_frames():
+        left, right = ({au for au, s in frame.drives if s == side} for side in ("left", "right"))
+        extra += (left & right) in asked and left != right and not any(left | right <= units for units in asked)
+    assert extra > 0.2 * len(free_frames())
+
+
+def test_no_free_frame_opposes_muscles() -> None:
+    for frame in free_frames():
+        for side in ("left", "right"):
+            units = {au for au, s in frame.drives if s == side}
+            asked = any(units >= set(task.commands()) for name, task in TASKS.items() if name in BOTH_SIDED)
+            assert asked or not any(is_opposed(au, units - {au}) for au in units)

@@ -92,3 +92,25 @@ def test_drawn_people() -> None:
         assert (five > portrait.box[:2]).all() and (five < portrait.box[2:]).all()
         assert five[0, 0] < five[1, 0] and portrait.image.max() > portrait.image.min()
     assert not np.array_equal(one.image, other.image)
+
+
+def test_places_show_no_face() -> None:
+    """What serves as background lies beside the face: none of its white pixels gets there."""
+    image = np.zeros((240, 200, 3), np.uint8)
+    box = np.array([60.0, 70.0, 130.0, 170.0])
+    image[70:171, 60:131] = 255
+    portrait = Portrait(image, box, np.zeros((5, 2)))
+    parts = scenes._beside_face(portrait)
+    assert len(parts) == 4 and not any(part.any() for part in parts)
+    filling = Portrait(image, np.array([0.0, 0.0, 199.0, 239.0]), np.zeros((5, 2)))
+    assert scenes._beside_face(filling) == []
+    place = scenes._place([filling], np.random.default_rng(0), 64)
+    assert place.shape == (64, 64, 3)
+
+
+@pytest.mark.usefixtures("plain_camera")
+def test_faces_larger_than_the_picture_are_taught() -> None:
+    rng = np.random.default_rng(1)
+    drawn = [draw_scene([portrait_of(0.5)], BLACK, rng=rng, side=SIDE) for _ in range(150)]
+    widths = [float(np.ptp(scene.boxes[0, [0, 2]])) for scene in drawn if len(scene.boxes) == 1]
+    assert max(widths) > SIDE and min(widths) < 0.15 * SIDE
