@@ -10,6 +10,7 @@ from palsy_cli.records import ByteImage, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
 from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, WarpedFace, outline_points, paint_mouth, warp_face
+from palsy_cli.simulate.wrinkles import SkinLook, crease_skin
 
 #: Ring of the inner lips: in the 468-point mesh and among the 68 points.
 INNER_LIPS_468 = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
@@ -86,12 +87,14 @@ class PhotoFace:
         points: (P, 2) pixels, the rig's points in this photo.
         rig: displacement basis with the same P points.
         look: this person's mouth interior.
+        skin: how this person's skin creases.
     """
 
     image: ByteImage
     points: FloatArray
     rig: Rig
     look: MouthLook
+    skin: SkinLook
 
     @property
     def points68(self) -> FloatArray:
@@ -128,6 +131,7 @@ class PhotoFace:
         motion = self._closed(np.asarray(move @ axes), drives, axes[1])
         target = self.points + motion + self._turn(pose or Pose())
         warped = warp_face(self.image, self.points, target, motion=motion, outline=outline_points(self.points))
+        crease_skin(warped.image, target[self.rig.index68], drives, self.skin)
         ring = list(INNER_LIPS_468 if len(self.points) >= 468 else INNER_LIPS_68)
         opened = float(np.ptp(target[ring] @ axes[1]) - np.ptp(self.points[ring] @ axes[1]))
         image = paint_mouth(warped.image, target[ring], opened_px=opened, look=self.look)

@@ -1,7 +1,7 @@
 """A person given by one photo and its 68 points, moved by the displacement table that comes along.
 
-Limits: one photo holds no wrinkle, no turned eye and no inside of a mouth. Skin is stretched, never creased, the gaze
-stays where it was, and the mouth's inside is painted. The picture turns with the head as a whole.
+Limits: one photo holds no turned eye and no inside of a mouth. The gaze stays where it was; the folds that muscles
+throw and the mouth's inside are painted, the photo's own folds do not vanish. The picture turns as a whole.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from palsy_cli.simulate.muscles import INNER_LIP_PAIRS, Drives, enforce_order, m
 from palsy_cli.simulate.palsy import Lesion, rest_displacement
 from palsy_cli.simulate.skin import EYES, SkinMesh, face_frame, lid_gap
 from palsy_cli.simulate.warp import MouthLook, fill_ring, paint_mouth, warp_mesh
+from palsy_cli.simulate.wrinkles import SkinLook, crease_skin
 from palsy_cli.stages.alignment import compose, invert, transform_points
 
 #: Pupil distance in the working picture, pixels.
@@ -42,12 +43,14 @@ class PhotoRenderer:
         frame: similarity (2, 3) from the face's own frame to ``image``.
         mesh: over the face in its own frame.
         look: colours of the mouth's inside.
+        skin: how it creases.
     """
 
     image: ByteImage
     frame: FloatArray
     mesh: SkinMesh
     look: MouthLook
+    skin: SkinLook
 
     @staticmethod
     def of(photo: ByteImage, points68: FloatArray, *, seed: int = 0) -> PhotoRenderer:
@@ -56,7 +59,7 @@ class PhotoRenderer:
         Args:
             photo: (H, W, 3) RGB uint8, upright.
             points68: (68, 2) its points, pixels.
-            seed: draws the mouth's colours.
+            seed: draws the mouth's colours and how the skin creases.
 
         Raises:
             ValueError: points of another shape, not finite, or without a distance between the eyes.
@@ -73,6 +76,7 @@ class PhotoRenderer:
             frame=compose(crop, in_photo),
             mesh=SkinMesh.of(neutral),
             look=MouthLook.draw(np.random.default_rng([seed, 7]), unit_px=1.45 * UNIT_PX),
+            skin=SkinLook.draw(np.random.default_rng([seed, 8])),
         )
 
     def render(self, drives: Drives, *, lesion: Lesion, view: View) -> tuple[ByteImage, FloatArray]:
@@ -93,6 +97,7 @@ class PhotoRenderer:
             strength = float(np.clip(closed / GLIDE, 0.0, 1.0) * np.clip((1.0 - closed) / GLIDE, 0.0, 1.0))
             fill_ring(image, still, target[ring], within=source[ring], strength=strength)
         points = transform_points(motion.points, to_pixels)
+        crease_skin(image, points, drives, self.skin)
         teeth = transform_points(neutral[62:67:4].mean(0) + [0.0, TEETH], to_pixels)[1]
         opened = self._opened(motion.points)
         return paint_mouth(image, points[60:68], opened_px=opened, look=self.look, teeth_to=teeth), points

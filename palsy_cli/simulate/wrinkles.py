@@ -1,10 +1,11 @@
-"""Folds and lines that come and go with the muscles, and glasses: drawn per frame as shadow and light on the skin."""
+"""Folds and lines that come and go with the muscles: drawn per frame as shadow and light on the skin; and glasses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import zip_longest
 
 import cv2
 import numpy as np
@@ -16,9 +17,28 @@ from palsy_cli.records import SIDES, ByteImage, FloatArray, Side
 from palsy_cli.simulate.features import Stage
 from palsy_cli.simulate.mesh import FaceMesh
 from palsy_cli.simulate.muscles import Drives
+from palsy_cli.simulate.skin import face_frame
+from palsy_cli.stages.alignment import invert, transform_points
 
+#: The frown line of the right side lies no nearer to the midline than this, IPD units.
+_GLABELLA = -0.05
+#: Lines fainter than this are not drawn.
+_FAINTEST = 0.02
 #: Pixels of the shadow map per picture pixel at which lines are drawn (lines thinner than a pixel keep their weight).
 _SHIFT = 4
+
+
+@dataclass(frozen=True)
+class SkinLook:
+    """How a real person's skin creases: ``age`` 0 smooth .. 1 wrinkled; ``lamp`` -1 light from image-left, 1 -right."""
+
+    age: float
+    lamp: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> SkinLook:
+        """A random look: one photo tells neither for sure."""
+        return SkinLook(age=float(rng.uniform(0.0, 0.9)), lamp=float(rng.choice([-1.0, 1.0])))
 
 
 @dataclass
@@ -28,9 +48,8 @@ class Folds:
     lines: list[tuple[FloatArray, float, float]] = field(default_factory=list)
 
     def add(self, points: FloatArray, darkness: float, width: float) -> None:
-        """Add a smooth line if it is dark enough to be seen."""
-        if darkness > 0.02:
-            self.lines.append((_even_spline(len(points)) @ points, min(1.0, darkness), width))
+        """Add a smooth line through some points."""
+        self.lines.append((_even_spline(len(points)) @ points, darkness, width))
 
 
 @cache
@@ -40,14 +59,17 @@ def _even_spline(count: int) -> FloatArray:
     return np.asarray(spline(np.linspace(0, count - 1, 6 * count)))
 
 
-def gather_folds(points: FloatArray, drives: Drives, *, age: float, depth: Mapping[Side, float]) -> Folds:
-    """All folds of a face in motion.
+def gather_folds(
+    points: FloatArray, drives: Drives, *, age: float, depth: Mapping[Side, float], resting: bool = True
+) -> Folds:
+    """All folds of a face in motion that are dark enough to be seen.
 
     Args:
         points: (68, 2) moved landmarks, IPD units.
         drives: share of the full contraction per (action unit, side).
         age: 0 smooth .. 1 wrinkled.
         depth: depth of the resting nasolabial fold per side (1 normal).
+        resting: with the lines of the resting face; a photo has its own.
     """
     folds = Folds()
     for side in SIDES:
@@ -55,8 +77,11 @@ def gather_folds(points: FloatArray, drives: Drives, *, age: float, depth: Mappi
         # Lines are written for the patient's right (negative x) and mirrored for the left.
         p = points if side == "right" else points[MIRROR_68] * [-1.0, 1.0]
         flip = np.array([1.0, 1.0]) if side == "right" else np.array([-1.0, 1.0])
-        for line, darkness, width in _half_folds(p, force, age=age, depth=depth[side]).lines:
-            folds.lines.append((line * flip, darkness, width))
+        lines = _half_folds(p, force, age=age, depth=depth[side]).lines
+        still = [] if resting else _half_folds(p, dict.fromkeys(force, 0.0), age=age, depth=depth[side]).lines
+        for (line, darkness, width), (_, own, _) in zip_longest(lines, still, fillvalue=(None, 0.0, 0.0)):
+            if darkness - own > _FAINTEST:
+                folds.lines.append((line * flip, min(1.0, darkness - own), width))
     return folds
 
 
@@ -71,7 +96,9 @@ def _half_folds(p: FloatArray, e: dict[int, float], *, age: float, depth: float)
         outer = np.array([p[17, 0] * 0.93, p[18, 1] - height + 0.05])
         folds.add(np.stack([inner, middle, outer]), keen * (0.85 * lift + 0.08 * age) * (1.0 - 0.12 * k), 0.024)
     frown = keen * (0.9 * e[4] + 0.10 * age)
-    folds.add(np.array([p[21] + [0.115, -0.09], p[21] + [0.135, 0.03], p[21] + [0.11, 0.13]]), frown, 0.026)
+    glabella = p[21] + [[0.115, -0.09], [0.135, 0.03], [0.11, 0.13]]
+    glabella[:, 0] = np.minimum(glabella[:, 0], _GLABELLA)  # brows that nearly meet leave each side its own line
+    folds.add(glabella, frown, 0.026)
     across = np.array([p[27] + [0.0, 0.02], p[27] + [-0.05, 0.03], p[27] + [-0.1, 0.0]])
     folds.add(across, 0.35 * e[4] + 0.45 * e[9], 0.022)
     squeeze = min(1.0, e[6] + 0.5 * e[7] * e[43])
@@ -115,17 +142,42 @@ def _mouth_folds(folds: Folds, p: FloatArray, e: dict[int, float], *, age: float
 
 
 def paint_folds(image: ByteImage, folds: Folds, stage: Stage, mesh: FaceMesh) -> None:
-    """Shade the folds into the picture in place: a soft shadow, and light on the bulge that faces the lamp."""
-    if not folds.lines:
-        return
+    """Shade the folds of a drawn person into the picture in place."""
+    if folds.lines:
+        joined = np.vstack([line for line, _, _ in folds.lines])
+        placed = stage.camera.project(joined, mesh.height_at(joined))
+        _shade(image, folds, placed, unit=stage.unit, lamp=float(np.sign(stage.person.light[0])))
+
+
+def crease_skin(image: ByteImage, points: FloatArray, drives: Drives, look: SkinLook) -> None:
+    """Shade the folds that muscles throw into the picture of a real face, in place; hair, cloth and eyes have none.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        points: (68, 2) its points, pixels.
+        drives: share of the full contraction per (action unit, side).
+        look: the person's skin.
+    """
+    frame = face_frame(points)
+    level = transform_points(points, invert(frame))
+    folds = gather_folds(level, drives, age=look.age, depth=dict.fromkeys(SIDES, 1.0), resting=False)
+    if folds.lines:
+        joined = np.vstack([line for line, _, _ in folds.lines])
+        unit = float(np.hypot(*frame[:, 0]))
+        _shade(
+            image, folds, transform_points(joined, frame), unit=unit, lamp=look.lamp, skin=cheek_colour(image, points)
+        )
+
+
+def _shade(
+    image: ByteImage, folds: Folds, placed: FloatArray, *, unit: float, lamp: float, skin: FloatArray | None = None
+) -> None:
+    """A soft shadow along each line, and light on the bulge that faces the lamp; where the colour is the skin's."""
     shape = (image.shape[0], image.shape[1])
     dark = np.zeros(shape, np.uint8)
-    curves = [line for line, _, _ in folds.lines]
-    joined = np.vstack(curves)
-    placed = stage.camera.project(joined, mesh.height_at(joined))
-    parts = np.split(placed, np.cumsum([len(curve) for curve in curves])[:-1])
+    parts = np.split(placed, np.cumsum([len(line) for line, _, _ in folds.lines])[:-1])
     for curve, (_, darkness, width) in zip(parts, folds.lines, strict=True):
-        pixels = width * stage.unit
+        pixels = width * unit
         weight = darkness * min(1.0, pixels / 1.5)
         _tapered(dark, curve, int(round(200 * weight)), max(1, int(round(pixels))))
     low = np.maximum(np.floor(placed.min(axis=0)).astype(int) - 8, 0)
@@ -133,13 +185,35 @@ def paint_folds(image: ByteImage, folds: Folds, stage: Stage, mesh: FaceMesh) ->
     if np.any(high <= low):
         return
     box = np.s_[low[1] : high[1], low[0] : high[0]]
-    shadow = cv2.GaussianBlur(dark[box], (0, 0), max(0.6, 0.013 * stage.unit)).astype(np.float32) / np.float32(255.0)
-    bulge = cv2.GaussianBlur(dark[box], (0, 0), max(0.8, 0.022 * stage.unit)).astype(np.float32) / np.float32(255.0)
-    offset = 0.030 * stage.unit
-    shift = np.array([[1, 0, -offset * np.sign(stage.person.light[0])], [0, 1, offset]], np.float32)
+    shadow = cv2.GaussianBlur(dark[box], (0, 0), max(0.6, 0.013 * unit)).astype(np.float32) / np.float32(255.0)
+    bulge = cv2.GaussianBlur(dark[box], (0, 0), max(0.8, 0.022 * unit)).astype(np.float32) / np.float32(255.0)
+    offset = 0.030 * unit
+    shift = np.array([[1, 0, -offset * lamp], [0, 1, offset]], np.float32)
     bulge = cv2.warpAffine(bulge, shift, bulge.shape[::-1])
-    factor = 1.0 + 0.22 * bulge[..., None] - shadow[..., None] * np.array([0.52, 0.62, 0.64], np.float32)
-    image[box] = np.clip(image[box] * factor, 0, 255).astype(np.uint8)
+    factor = 0.22 * bulge[..., None] - shadow[..., None] * np.array([0.52, 0.62, 0.64], np.float32)
+    if skin is not None:
+        factor *= _likeness(image[box], skin)[..., None]
+    image[box] = np.clip(image[box] * (1.0 + factor), 0, 255).astype(np.uint8)
+
+
+def cheek_colour(image: ByteImage, points: FloatArray) -> FloatArray:
+    """(3,) median colour of both cheeks, between eye, nose and mouth."""
+    reach = max(2, int(0.08 * np.hypot(*(points[45] - points[36]))))
+    patches = []
+    for eye, corner, wing in ((41, 48, 31), (46, 54, 35)):
+        x, y = (0.4 * points[eye] + 0.3 * points[corner] + 0.3 * points[wing]).round().astype(int)
+        patches.append(image[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3))
+    found = np.concatenate(patches)
+    return np.median(found, axis=0) if len(found) else np.full(3, 128.0)
+
+
+def _likeness(image: ByteImage, colour: FloatArray) -> FloatArray:
+    """(H, W) 0..1: how much each place looks like skin of this colour in any light."""
+    soft = cv2.GaussianBlur(image, (0, 0), 1.5).astype(np.float32) + 8.0
+    wanted = np.asarray(colour, np.float32) + 8.0
+    light = soft.mean(axis=2) / wanted.mean()
+    hue = np.abs(soft / soft.sum(axis=2, keepdims=True) - wanted / wanted.sum()).max(axis=2)
+    return np.asarray(np.clip((light - 0.3) / 0.25, 0.0, 1.0) * np.clip((0.09 - hue) / 0.04, 0.0, 1.0))
 
 
 def _tapered(canvas: npt.NDArray[np.uint8], curve: FloatArray, value: int, thickness: int) -> None:
@@ -184,20 +258,7 @@ def paint_glasses(image: ByteImage, stage: Stage, neutral: FloatArray) -> None:
     """Draw a frame that sits on the nose and turns with the head, in place."""
     if stage.person.glasses == "none":
         return
-    power = 2.0 if stage.person.glasses == "round" else 4.5
-    angle = np.linspace(0.0, 2.0 * np.pi, 41)
-    half_width, half_height = (0.34, 0.31) if power == 2.0 else (0.40, 0.27)
-    lens = np.column_stack(
-        [np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half_width]
-        + [np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half_height]
-    )
-    edge = float(np.abs(neutral[[0, 16], 0]).mean())
-    lines: list[tuple[FloatArray, float]] = []
-    for sign in (-1.0, 1.0):
-        lines.append((lens * [sign, 1.0] + [0.5 * sign, 0.06], 1.02))
-        lines.append((np.array([(sign * (0.5 + half_width), -0.03), (sign * edge * 0.97, -0.02)]), 0.75))
-    bridge = [(-0.5 + half_width, -0.01), (-0.07, -0.05), (0.07, -0.05), (0.5 - half_width, -0.01)]
-    lines.append((np.array(bridge), 1.1))
+    lines = glasses_lines(stage.person.glasses, edge=float(np.abs(neutral[[0, 16], 0]).mean()))
     thickness = max(1, int(round(0.028 * stage.unit)))
     cover = np.zeros(image.shape[:2], np.uint8)
     for line, z in lines:
@@ -215,3 +276,25 @@ def paint_glasses(image: ByteImage, stage: Stage, neutral: FloatArray) -> None:
     shadow = lowered.astype(np.float32)[..., None] / np.float32(255.0)
     frame = np.array(stage.person.glasses_colour, np.float32) * np.float32(0.5 + 0.5 * stage.brightness)
     image[box] = (image[box] * (1.0 - 0.35 * shadow) * (1.0 - solid) + frame * solid).astype(np.uint8)
+
+
+def glasses_lines(shape: str, *, edge: float) -> list[tuple[FloatArray, float]]:
+    """Outlines (N, 2) of a frame in IPD units about the middle of the eyes, with their heights above the ears.
+
+    Args:
+        shape: ``round`` or ``square``.
+        edge: half the distance of the ears.
+    """
+    power = 2.0 if shape == "round" else 4.5
+    angle = np.linspace(0.0, 2.0 * np.pi, 41)
+    half_width, half_height = (0.34, 0.31) if power == 2.0 else (0.40, 0.27)
+    lens = np.column_stack(
+        [np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half_width]
+        + [np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half_height]
+    )
+    lines: list[tuple[FloatArray, float]] = []
+    for sign in (-1.0, 1.0):
+        lines.append((lens * [sign, 1.0] + [0.5 * sign, 0.06], 1.02))
+        lines.append((np.array([(sign * (0.5 + half_width), -0.03), (sign * edge * 0.97, -0.02)]), 0.75))
+    bridge = [(-0.5 + half_width, -0.01), (-0.07, -0.05), (0.07, -0.05), (0.5 - half_width, -0.01)]
+    return [*lines, (np.array(bridge), 1.1)]

@@ -20,6 +20,7 @@ from palsy_cli.errors import DatasetError
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
 from palsy_cli.simulate.appearance import View
 from palsy_cli.simulate.clips import DrawnRenderer, Renderer
+from palsy_cli.simulate.cover import Cover, hides_face, paint_hand
 from palsy_cli.simulate.muscles import midline_pull, move_points
 from palsy_cli.simulate.palsy import rest_displacement
 from palsy_cli.simulate.person import Person, neutral_of
@@ -27,6 +28,7 @@ from palsy_cli.simulate.photo import PhotoFace, Pose
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, interpolate_field, outline_points, sample_cells
+from palsy_cli.simulate.wrinkles import SkinLook
 from palsy_cli.stages import alignment
 from palsy_cli.training.episodes import EpisodePlan, FramePlan, plan_episodes
 
@@ -139,7 +141,7 @@ class _PhotoStage:
         points = alignment.transform_points(photo.points, matrix)
         image = alignment.warp(photo.read(), matrix, (CACHE_SIDE, CACHE_SIDE))
         unit = float(np.hypot(*(points[rig.index68[45]] - points[rig.index68[36]])))
-        self.rig, self.face = rig, PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit))
+        self.rig, self.face = rig, PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit), SkinLook.draw(rng))
 
     def show(self, frame: FramePlan) -> Shot:
         warped = self.face.render(
@@ -196,8 +198,12 @@ def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, d
     rng = np.random.default_rng(plan.seed)
     stage = _stage_of(plan, rig, rng)
     unknown = np.full(len(ALL_AUS), np.nan)
+    cover = Cover.draw(rng)
     for frame in plan.draw_frames(rng):
         image, points, flow = stage.show(frame)
+        cover.paint(image, points)
+        if not frame.rest and hides_face(rng):
+            paint_hand(image, points, rng)
         yield (
             image,
             {

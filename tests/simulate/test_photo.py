@@ -11,13 +11,14 @@ from palsy_cli.datasets.people import read_photos, read_rig
 from palsy_cli.records import FloatArray, Side
 from palsy_cli.simulate.photo import LIDS, MOUTH, PhotoFace, Pose, Slit
 from palsy_cli.simulate.warp import MouthLook
+from palsy_cli.simulate.wrinkles import SkinLook
 
 
 @pytest.fixture(scope="module")
 def face(data: Path) -> PhotoFace:
     photo = next(photo for photo in read_photos(data) if photo.calm)
     look = MouthLook.draw(np.random.default_rng(0), unit_px=75)
-    return PhotoFace(photo.read(), photo.points, read_rig(data), look)
+    return PhotoFace(photo.read(), photo.points, read_rig(data), look, SkinLook(age=0.5, lamp=1.0))
 
 
 def opening(points: FloatArray, slit: Slit) -> FloatArray:
