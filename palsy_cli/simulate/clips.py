@@ -17,9 +17,10 @@ from palsy_cli.simulate.palsy import BRANCHES, Lesion, SideGains, au_labels, dra
 from palsy_cli.simulate.person import Person, View, draw_person
 from palsy_cli.simulate.scores import fngs, house_brackmann, severity_of_grade, sunnybrook
 from palsy_cli.simulate.script import PROTOCOL, Script, commands_at, write_script
+from palsy_cli.stages.regions import region_outlines
 from palsy_cli.stages.video import write_video
 
-TRUTH_SCHEMA = "1.0"
+TRUTH_SCHEMA = "1.1"
 #: Slow sway of a head that tries to keep still, degrees.
 SWAY_DEG = (1.2, 1.0, 0.8)
 
@@ -135,6 +136,7 @@ class Truth:
             "aus": list(ALL_AUS),
             "action_units": {"left": _rounded(self.left, 3), "right": _rounded(self.right, 3)},
             "landmarks": _rounded(self.points, 2),
+            "region_outlines": [outlines_of(points) for points in self.points],
         }
 
 
@@ -144,6 +146,11 @@ def misfires_of(lesion: Lesion) -> list[dict[str, Any]]:
         {"response_au": response, "trigger_au": trigger, "gain": gain}
         for (response, trigger), gain in lesion.synkinesis.items()
     ]
+
+
+def outlines_of(points: FloatArray) -> dict[str, Any]:
+    """Polygons of the parts of one face (``regions.region_outlines``) for ``truth.json``, pixels."""
+    return {name: _rounded(outline, 1) for name, outline in region_outlines(points).items()}
 
 
 def gains_of(seed: int) -> SideGains:

@@ -29,7 +29,7 @@ from palsy_cli.records import (
     FloatArray,
     require_shape,
 )
-from palsy_cli.simulate.clips import TRUTH_SCHEMA, misfires_of
+from palsy_cli.simulate.clips import TRUTH_SCHEMA, misfires_of, outlines_of
 from palsy_cli.simulate.muscles import CORNERS, MIDLINE, close_lids, displacement, enforce_order
 from palsy_cli.simulate.palsy import BRANCHES, Lesion
 from palsy_cli.simulate.scores import house_brackmann, severity_of_grade
@@ -316,4 +316,5 @@ def held_truth(face: HeldFace, points: FloatArray, *, fps: float) -> dict[str, A
         "movements": None,
         "movements_reason": unknown,
         "landmarks": [np.round(p, 2).tolist() if np.isfinite(p).all() else None for p in points],
+        "region_outlines": [outlines_of(p) if np.isfinite(p).all() else None for p in points],
     }

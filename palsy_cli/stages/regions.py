@@ -59,20 +59,28 @@ def region_masks(points68: FloatArray, size: tuple[int, int]) -> Mask:
     Raises:
         ValueError: wrong shape, or a point is not finite.
     """
+    mask: Mask = np.zeros(size, np.uint8)
+    for name, outline in region_outlines(points68).items():
+        mask[_fill(outline, size)] = REGION_NAMES.index(name)
+    return mask
+
+
+def region_outlines(points68: FloatArray) -> dict[str, FloatArray]:
+    """Polygon (N, 2) in pixels of each class but the background, in the order of painting: later ones lie on top.
+
+    Raises:
+        ValueError: not (68, 2), or a point is not finite.
+    """
     points = np.asarray(points68, float)
     require_shape("points68", points, (68, 2))
     if not np.isfinite(points).all():
         raise ValueError("points68: every point must be finite to paint the regions")
     up = _up(points)
     thickness = BROW_HALF_THICKNESS * np.linalg.norm(points[45] - points[36])
-    mask: Mask = np.zeros(size, np.uint8)
-    mask[_fill(_skin(points, up), size)] = REGION_NAMES.index("skin")
+    outlines = {"skin": _skin(points, up)}
     for name, brow in (("right_brow", points[17:22]), ("left_brow", points[22:27])):
-        outline = np.concatenate((brow + thickness * up, (brow - thickness * up)[::-1]))
-        mask[_fill(outline, size)] = REGION_NAMES.index(name)
-    for name, numbers in _PARTS.items():
-        mask[_fill(points[list(numbers)], size)] = REGION_NAMES.index(name)
-    return mask
+        outlines[name] = np.concatenate((brow + thickness * up, (brow - thickness * up)[::-1]))
+    return outlines | {name: points[list(numbers)] for name, numbers in _PARTS.items()}
 
 
 def mirror_mask(mask: Mask) -> Mask:

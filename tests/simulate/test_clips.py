@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from factories import neutral_points
 
 from palsy_cli.records import ALL_AUS
 from palsy_cli.simulate.clips import (
@@ -21,6 +22,7 @@ from palsy_cli.simulate.clips import (
 from palsy_cli.simulate.palsy import Lesion, house_brackmann_preset, synkinetic_preset, uniform_lesion
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.script import write_script
+from palsy_cli.stages.regions import REGION_NAMES
 
 
 class Blank:
@@ -31,7 +33,7 @@ class Blank:
 
     def render(self, drives, *, lesion, view):
         self.asked.append((dict(drives), lesion, view))
-        return np.full((64, 64, 3), len(self.asked) % 250, np.uint8), np.zeros((68, 2))
+        return np.full((64, 64, 3), len(self.asked) % 250, np.uint8), neutral_points() / 8
 
 
 def peak(frames, au, side):
@@ -84,6 +86,10 @@ def test_clip_and_truth(tmp_path):
     assert stored["seed"] == 2
     assert np.shape(stored["action_units"]["left"]) == (stored["frames"], 14)
     assert np.shape(stored["landmarks"]) == (stored["frames"], 68, 2)
+    assert len(stored["region_outlines"]) == stored["frames"]
+    for points, outlines in zip(stored["landmarks"], stored["region_outlines"], strict=True):
+        assert set(outlines) == set(REGION_NAMES[1:])
+        assert np.allclose(outlines["left_eye"], points[42:48], atol=0.06)
     assert [m["task"] for m in stored["movements"]] == ["brow_raise", "gentle_eye_closure"]
     assert 0 <= stored["sunnybrook"]["composite"] < 50
 
