@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,21 @@ class Pose:
     pitch: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Act:
+    """What a pictured person does.
+
+    Attributes:
+        drives: (AU, side) -> share of the full movement, 0..1.1.
+        offset68: (68, 2) further displacement in pupil distances, x to image-right, y down (droop, midline pull).
+        pose: turn of the head.
+    """
+
+    drives: Drives
+    offset68: FloatArray | None = None
+    pose: Pose = Pose()
+
+
 @dataclass(frozen=True)
 class PhotoFace:
     """One photo, ready to move.
@@ -114,27 +130,48 @@ class PhotoFace:
         return float(np.hypot(*(p[42:48].mean(0) - p[36:42].mean(0))))
 
     def render(self, drives: Drives, *, offset68: FloatArray | None = None, pose: Pose | None = None) -> WarpedFace:
-        """Draw the person with these muscles at work.
+        """Draw the person with these muscles at work; the arguments are those of ``Act``."""
+        return self.render_all([Act(drives, offset68, pose or Pose())])[0]
+
+    def render_all(self, acts: Sequence[Act], *, device: str = "cpu") -> list[WarpedFace]:
+        """Draw the person once for each act.
 
         Args:
-            drives: (AU, side) -> share of the full movement, 0..1.1.
-            offset68: (68, 2) further displacement in pupil distances, x to image-right, y down (droop, midline pull).
-            pose: turn of the head.
+            acts: muscles and pose.
+            device: ``cpu`` (OpenCV) or where torch shall warp all of them at once.
 
         Returns:
-            The picture, the P points and the field of the expression alone (pose left out).
+            The pictures, the P points and the fields of the expression alone (pose left out).
         """
+        motions = [self._motion(act) for act in acts]
+        targets = [self.points + motion + self._turn(act.pose) for act, motion in zip(acts, motions, strict=True)]
+        outline = outline_points(self.points)
+        if device == "cpu":
+            warped = [
+                warp_face(self.image, self.points, target, motion=motion, outline=outline)
+                for target, motion in zip(targets, motions, strict=True)
+            ]
+        else:
+            from palsy_cli.simulate.warp_batch import warp_faces
+
+            warped = warp_faces(self.image, self.points, targets, motions, outline=outline, device=device)
+        return [self._finish(face, act.drives) for face, act in zip(warped, acts, strict=True)]
+
+    def _motion(self, act: Act) -> FloatArray:
+        """(P, 2) displacement in pixels by the expression."""
         axes = self._axes()
-        move = self.unit_px * self.rig.displacement(drives)[:, :2]
-        if offset68 is not None:
-            move = move + self.pupil_distance_px * self.rig.spread(offset68)
-        motion = self._closed(np.asarray(move @ axes), drives, axes[1])
-        target = self.points + motion + self._turn(pose or Pose())
-        warped = warp_face(self.image, self.points, target, motion=motion, outline=outline_points(self.points))
-        crease_skin(warped.image, target[self.rig.index68], drives, self.skin)
+        move = self.unit_px * self.rig.displacement(act.drives)[:, :2]
+        if act.offset68 is not None:
+            move = move + self.pupil_distance_px * self.rig.spread(act.offset68)
+        return self._closed(np.asarray(move @ axes), act.drives, axes[1])
+
+    def _finish(self, warped: WarpedFace, drives: Drives) -> WarpedFace:
+        """The same with folds in the skin and the mouth's inside."""
+        crease_skin(warped.image, warped.points[self.rig.index68], drives, self.skin)
         ring = list(INNER_LIPS_468 if len(self.points) >= 468 else INNER_LIPS_68)
-        opened = float(np.ptp(target[ring] @ axes[1]) - np.ptp(self.points[ring] @ axes[1]))
-        image = paint_mouth(warped.image, target[ring], opened_px=opened, look=self.look)
+        down = self._axes()[1]
+        opened = float(np.ptp(warped.points[ring] @ down) - np.ptp(self.points[ring] @ down))
+        image = paint_mouth(warped.image, warped.points[ring], opened_px=opened, look=self.look)
         return WarpedFace(image, warped.points, warped.flow)
 
     def _closed(self, motion: FloatArray, drives: Drives, down: FloatArray) -> FloatArray:

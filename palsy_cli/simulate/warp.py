@@ -16,7 +16,7 @@ from scipy.spatial import Delaunay
 from palsy_cli.records import ByteImage, FloatArray
 
 #: The warp is evaluated on every second pixel and enlarged: the map is smooth, and this is four times as fast.
-_STRIDE = 2
+STRIDE = 2
 
 
 @dataclass(frozen=True)
@@ -54,43 +54,60 @@ def warp_face(
     """
     height, width = image.shape[:2]
     motion = target - source if motion is None else motion
-    frame = np.array([[-9, -9], [width / 2, -9], [width + 9, -9], [-9, height / 2], [width + 9, height / 2],
-                      [-9, height + 9], [width / 2, height + 9], [width + 9, height + 9]], float)  # fmt: skip
-    fixed = np.vstack([outline, frame])
-    values = np.vstack([np.hstack([source, motion]), np.hstack([fixed, np.zeros_like(fixed)])])
-    field = interpolate_field(np.vstack([target, fixed]), values, (height, width))
+    places, values = scattered(source, target, motion, outline, (height, width))
+    field = interpolate_field(places, values, (height, width))
     # Enlarging by the corner-aligned map keeps the sampling positions exact.
-    at_x, at_y = np.meshgrid(*(np.arange(extent, dtype=np.float32) / _STRIDE for extent in (width, height)))
+    at_x, at_y = np.meshgrid(*(np.arange(extent, dtype=np.float32) / STRIDE for extent in (width, height)))
     edges = cv2.BORDER_REPLICATE
     dense = cv2.remap(np.ascontiguousarray(field[..., :2]), at_x, at_y, cv2.INTER_LINEAR, borderMode=edges)
     moved = cv2.remap(image, dense[..., 0], dense[..., 1], cv2.INTER_LINEAR, borderMode=edges)
     return WarpedFace(np.asarray(moved, np.uint8), target, sample_cells(field[..., 2:]))
 
 
+def scattered(
+    source: FloatArray, target: FloatArray, motion: FloatArray, outline: FloatArray, size: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """What a warp interpolates: places (V, 2) in the moved picture; (V, 4) where their pixels come from, and motion.
+
+    The arguments are those of ``warp_face``; the outline and a frame around the picture keep still.
+    """
+    height, width = size
+    frame = np.array([[-9, -9], [width / 2, -9], [width + 9, -9], [-9, height / 2], [width + 9, height / 2],
+                      [-9, height + 9], [width / 2, height + 9], [width + 9, height + 9]], float)  # fmt: skip
+    fixed = np.vstack([outline, frame])
+    values = np.vstack([np.hstack([source, motion]), np.hstack([fixed, np.zeros_like(fixed)])])
+    return np.vstack([target, fixed]), values
+
+
+def triangulate(points: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Delaunay triangles (T, 3) of places (V, 2) that have an area, and their corners (T, 3, 3) as (x, y, 1)."""
+    triangles = Delaunay(points).simplices
+    corners = np.concatenate([points[triangles], np.ones((len(triangles), 3, 1))], axis=2)
+    whole = np.abs(np.linalg.det(corners)) > 1e-3
+    return triangles[whole].astype(np.int64), corners[whole]
+
+
 def sample_cells(field: FloatArray) -> FloatArray:
     """What an ``interpolate_field`` says at the centre of each 8x8 pixel cell: (h, w, C) to (h / 4, w / 4, C)."""
-    cell = 8 // _STRIDE
+    cell = 8 // STRIDE
     return field[cell // 2 :: cell, cell // 2 :: cell]
 
 
 def interpolate_field(points: FloatArray, values: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Values (V, C) at scattered points (V, 2), linear in Delaunay triangles, 0 outside, every ``_STRIDE``-th pixel.
+    """Values (V, C) at scattered points (V, 2), linear in Delaunay triangles, 0 outside, every ``STRIDE``-th pixel.
 
     The triangles are painted with their numbers, then each pixel evaluates its own triangle: unlike a search for the
     enclosing triangle this takes the same time however folded or degenerate the mesh is.
     """
-    triangles = Delaunay(points).simplices
-    corners = np.concatenate([points[triangles], np.ones((len(triangles), 3, 1))], axis=2)
-    whole = np.abs(np.linalg.det(corners)) > 1e-3
-    triangles, corners = triangles[whole], corners[whole]
+    triangles, corners = triangulate(points)
     planes = np.linalg.solve(corners, values[triangles]).astype(np.float32)
-    height, width = (-(-extent // _STRIDE) for extent in size)
+    height, width = (-(-extent // STRIDE) for extent in size)
     owner = np.full((height, width), len(planes), np.int32)
     planes = np.concatenate([planes, np.zeros_like(planes[:1])])
-    outlines = np.round(points[triangles] * (16 / _STRIDE)).astype(np.int32)
+    outlines = np.round(points[triangles] * (16 / STRIDE)).astype(np.int32)
     for number, outline in enumerate(outlines):
         cv2.fillConvexPoly(owner, outline, number, cv2.LINE_8, 4)
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) * _STRIDE
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) * STRIDE
     plane = planes[owner]
     return np.asarray(columns[..., None] * plane[..., 0, :] + rows[..., None] * plane[..., 1, :] + plane[..., 2, :])
 

@@ -74,7 +74,8 @@ class Job:
 
     def samples(self) -> FaceSamples:
         """The simulated faces, made once beside the runs."""
-        return make_samples(self.data, self.run.parent / "samples")
+        device = "cuda" if self.device.type == "cuda" else "cpu"  # others lack double precision
+        return make_samples(self.data, self.run.parent / "samples", device=device)
 
     def fit(self, task: Task, recipe: Recipe, *, folder: str = "") -> dict[str, float]:
         """Fit, put the best weights into the task's module, return their metrics."""

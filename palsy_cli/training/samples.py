@@ -8,7 +8,7 @@ episode share the person's droop and mouth; pose and muscles differ. Pixels are 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from palsy_cli.simulate.cover import Cover, hides_face, paint_hand
 from palsy_cli.simulate.muscles import midline_pull, move_points
 from palsy_cli.simulate.palsy import rest_displacement
 from palsy_cli.simulate.person import Person, neutral_of
-from palsy_cli.simulate.photo import PhotoFace, Pose
+from palsy_cli.simulate.photo import Act, PhotoFace, Pose
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.rig import Rig
 from palsy_cli.simulate.warp import MouthLook, interpolate_field, outline_points, sample_cells
@@ -83,7 +83,14 @@ def load_samples(cache: Path) -> FaceSamples:
 
 
 def make_samples(
-    data: Path, cache: Path, *, seed: int = 0, drawn: int = DRAWN_PEOPLE, share: float = 1.0, workers: int = 2
+    data: Path,
+    cache: Path,
+    *,
+    seed: int = 0,
+    drawn: int = DRAWN_PEOPLE,
+    share: float = 1.0,
+    workers: int = 2,
+    device: str = "cpu",
 ) -> FaceSamples:
     """Simulate all episodes of all people into ``cache`` (labels last, so that a cut run is seen as incomplete).
 
@@ -94,6 +101,7 @@ def make_samples(
         drawn: number of drawn people.
         share: part of the people to use, for trials.
         workers: processes.
+        device: ``cuda`` warps the photos there.
     """
     if (cache / "labels.npz").exists():
         return load_samples(cache)
@@ -104,7 +112,7 @@ def make_samples(
         cache / "images.npy", mode="w+", dtype=np.uint8, shape=(total, CACHE_SIDE, CACHE_SIDE, 3)
     )
     rows: list[dict[str, Any]] = []
-    with multiprocessing.get_context("spawn").Pool(workers, _start_worker, (data,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _start_worker, (data, device)) as pool:
         for plan, result in zip(plans, pool.imap(_run_plan, plans, chunksize=4), strict=True):
             pictures, labels = result
             images[len(rows) : len(rows) + plan.frames] = pictures
@@ -117,18 +125,18 @@ def make_samples(
     return load_samples(cache)
 
 
-_WORKER: dict[str, Rig] = {}
+_WORKER: dict[str, Any] = {}
 
 
-def _start_worker(data: Path) -> None:
+def _start_worker(data: Path, device: str) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    _WORKER["rig"] = read_rig(data)
+    _WORKER.update(rig=read_rig(data), device=device)
 
 
 def _run_plan(plan: EpisodePlan) -> tuple[ByteImage, list[dict[str, Any]]]:
-    pictures, labels = zip(*simulate_episode(plan, _WORKER["rig"]), strict=True)
+    pictures, labels = zip(*simulate_episode(plan, **_WORKER), strict=True)
     return np.stack(pictures), list(labels)
 
 
@@ -143,13 +151,14 @@ class _PhotoStage:
         unit = float(np.hypot(*(points[rig.index68[45]] - points[rig.index68[36]])))
         self.rig, self.face = rig, PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit), SkinLook.draw(rng))
 
-    def show(self, frame: FramePlan) -> Shot:
-        warped = self.face.render(
-            frame.drives,
-            offset68=rest_displacement(frame.lesion) + midline_pull(frame.drives),
-            pose=Pose(*frame.pose),
-        )
-        return warped.image, warped.points[self.rig.index68], warped.flow
+    def show(self, frames: Sequence[FramePlan], *, device: str = "cpu") -> Iterator[Shot]:
+        """All frames of an episode; ``device`` as for ``PhotoFace.render_all``."""
+        acts = [
+            Act(frame.drives, rest_displacement(frame.lesion) + midline_pull(frame.drives), Pose(*frame.pose))
+            for frame in frames
+        ]
+        for warped in self.face.render_all(acts, device=device):
+            yield warped.image, warped.points[self.rig.index68], warped.flow
 
 
 class _RenderedStage:
@@ -169,7 +178,11 @@ class _RenderedStage:
         renderer = PhotoRenderer.of(photo.read(), photo.points[rig.index68], seed=int(rng.integers(2**31)))
         return _RenderedStage(renderer, renderer.mesh.neutral, zoom=View.zoom)
 
-    def show(self, frame: FramePlan) -> Shot:
+    def show(self, frames: Sequence[FramePlan], *, device: str = "cpu") -> Iterator[Shot]:
+        """All frames of an episode, drawn by OpenCV whatever the device."""
+        return map(self._show, frames)
+
+    def _show(self, frame: FramePlan) -> Shot:
         view = View(yaw=frame.pose[0], pitch=frame.pose[1], zoom=self.zoom)
         image, points = self.renderer.render(frame.drives, lesion=frame.lesion, view=view)
         matrix = alignment.crop_similarity(alignment.five_points(points), size=CACHE_SIDE, margin=CACHE_MARGIN)
@@ -193,14 +206,14 @@ def _stage_of(plan: EpisodePlan, rig: Rig, rng: np.random.Generator) -> _PhotoSt
     return (_RenderedStage.of_photo if plan.by_table else _PhotoStage)(plan.photo, rig, rng)
 
 
-def simulate_episode(plan: EpisodePlan, rig: Rig) -> Iterator[tuple[ByteImage, dict[str, Any]]]:
+def simulate_episode(plan: EpisodePlan, rig: Rig, *, device: str = "cpu") -> Iterator[tuple[ByteImage, dict[str, Any]]]:
     """Picture and labels of each frame of one episode."""
     rng = np.random.default_rng(plan.seed)
     stage = _stage_of(plan, rig, rng)
     unknown = np.full(len(ALL_AUS), np.nan)
     cover = Cover.draw(rng)
-    for frame in plan.draw_frames(rng):
-        image, points, flow = stage.show(frame)
+    frames = list(plan.draw_frames(rng))
+    for frame, (image, points, flow) in zip(frames, stage.show(frames, device=device), strict=True):
         cover.paint(image, points)
         if not frame.rest and hides_face(rng):
             paint_hand(image, points, rng)
