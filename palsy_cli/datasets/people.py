@@ -73,7 +73,9 @@ def read_photos(root: Path) -> list[Photo]:
     """All photos of a data folder, in the order of their points file; raises DatasetError."""
     folder = require_data(root) / "photos"
     with (folder / "index.csv").open(newline="") as stream:
-        frontal = {row["file"] for row in csv.DictReader(stream) if row["frontal"] == "1"}
+        rows = list(csv.DictReader(stream))
+    frontal = {row["file"] for row in rows if row["frontal"] == "1"}
+    covered = {row["file"] for row in rows if row.get("covered") == "1"}
     with np.load(folder / "landmarks.npz") as archive:
         names = [str(name) for name in archive["files"]]
         points = archive["landmarks478"][:, :468, :2].astype(float)
@@ -81,19 +83,20 @@ def read_photos(root: Path) -> list[Photo]:
     calm = scores["mouthSmileLeft"] + scores["mouthSmileRight"] < 0.3
     for name, limit in _CALM_LIMITS.items():
         calm &= scores[name] < limit
-    covered = covered_eyes()
+    known = covered_eyes()
     photos = []
     for i, name in enumerate(names):
         digest = sha256_of(folder / name)
-        resting = bool(calm[i]) and name in frontal and digest not in covered
+        resting = bool(calm[i]) and name in frontal and name not in covered and digest not in known
         photos.append(Photo(folder / name, points[i], name in frontal, resting, is_held_out(digest)))
     return photos
 
 
 def covered_eyes() -> frozenset[str]:
-    """SHA-256 of those photos of the public sets whose eyes cannot be seen (sunglasses, goggles, hard shadow).
+    """SHA-256 of those photos of our data whose eyes cannot be seen (sunglasses, goggles, hard shadow).
 
-    Found by looking at all. How far such an eye closes cannot be read off the picture, so that it is not moved.
+    Found by looking at all; in other data the column ``covered`` of the index marks them. How far such an eye closes
+    cannot be read off the picture, so that it is not moved.
     """
     return frozenset(resources.files(__package__).joinpath("covered_eyes.txt").read_text().split())
 

@@ -24,7 +24,7 @@ _TASKS: dict[str, tuple[str, str]] = {
     ),
     "dvpm": (
         "How much each AU differs between two frames of one half face.",
-        "Warped photos show displacement but hardly any wrinkle; faint movements are the least certain.",
+        "Folds were painted as muscles throw them, not photographed; faint movements are the least certain.",
     ),
     "algrnet": (
         "Severity in four grades from a single frame of strongest movement.",

@@ -24,6 +24,10 @@ _MIN_VISIBLE = 0.5
 _MIN_FACE = 9.0
 #: Smallest side in pixels of a part of a photo that serves as background; its distance from the face in face widths.
 _LEAST_PART, _APART = 16, 0.12
+#: Share of the scenes with words behind the people: thick letters the colour of skin pass for faces otherwise.
+_LETTERED = 0.3
+#: Colours of skin from dark to light, which half of the letters take.
+_SKINS = np.array([(72, 48, 39), (164, 115, 86), (232, 150, 70), (246, 208, 182)])
 #: A face alone in its scene may be this much larger than it.
 _LARGEST = 1.3
 #: A face's box reaches this share of the height of its 68 points above the brows: to the hair line, as in the photos.
@@ -69,6 +73,8 @@ def draw_scene(
 ) -> Scene:
     """Compose one random scene: none to four people, from a few pixels to more than the picture, cut off or whole."""
     canvas = _background(portraits, backgrounds, rng, side)
+    if rng.random() < _LETTERED:
+        _write_words(canvas, rng)
     boxes, points = np.zeros((0, 4)), np.zeros((0, 5, 2))
     count = int(rng.choice([0, 1, 2, 3, 4], p=[0.16, 0.52, 0.16, 0.09, 0.07]))
     for _ in range(count):
@@ -121,6 +127,33 @@ def _beside_face(portrait: Portrait) -> list[ByteImage]:
     image = portrait.image
     parts = [image[:top], image[bottom:], image[:, :left], image[:, right:]]
     return [part for part in parts if min(part.shape[:2]) >= _LEAST_PART]
+
+
+def _write_words(canvas: ByteImage, rng: np.random.Generator) -> None:
+    """One to three words of thick, often outlined letters, and a round blot or two, in place."""
+    side = len(canvas)
+    for _ in range(int(rng.integers(0, 3))):
+        axes = (int(rng.integers(3, side // 4)), int(rng.integers(3, side // 4)))
+        centre = (int(rng.integers(side)), int(rng.integers(side)))
+        cv2.ellipse(canvas, centre, axes, float(rng.uniform(0, 180)), 0, 360, _ink(rng), -1, cv2.LINE_AA)
+    for _ in range(int(rng.integers(1, 4))):
+        word = "".join(rng.choice(list("abcdeghkmnopqrsuwyABCDEGHKMNOPQRSU03456890&@%"), int(rng.integers(1, 11))))
+        place = (int(rng.integers(-side // 4, side)), int(rng.integers(side // 8, side)))
+        size = float(np.exp(rng.uniform(np.log(0.4), np.log(5.0))))
+        stroke = max(1, round(size * rng.uniform(1.0, 8.0)))
+        font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
+        if rng.random() < 0.6:
+            edge = stroke + max(2, round(size * rng.uniform(1.0, 4.0)))
+            cv2.putText(canvas, word, place, font, size, _ink(rng), edge, cv2.LINE_AA)
+        cv2.putText(canvas, word, place, font, size, _ink(rng), stroke, cv2.LINE_AA)
+
+
+def _ink(rng: np.random.Generator) -> tuple[float, ...]:
+    """Any colour, or one of skin."""
+    if rng.random() < 0.5:
+        return tuple(rng.integers(0, 256, 3).tolist())
+    at = int(rng.integers(len(_SKINS) - 1))
+    return tuple(float(v) for v in _SKINS[at] + rng.random() * (_SKINS[at + 1] - _SKINS[at]) + rng.normal(0, 8, 3))
 
 
 def _part_of(image: ByteImage, rng: np.random.Generator) -> ByteImage:

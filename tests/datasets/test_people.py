@@ -37,6 +37,15 @@ def test_faces_with_covered_eyes_are_not_moved(data: Path, monkeypatch: pytest.M
     assert [photo.path.name for photo in read_photos(data) if photo.calm] == ["calm_a.png", "calm_c.png"]
 
 
+def test_the_index_may_mark_covered_eyes(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    index = tmp_path / "data" / "photos" / "index.csv"
+    header, *rows = index.read_text().splitlines()
+    marked = [f"{header},covered", *(f"{row},{int(row.startswith('calm_a.png'))}" for row in rows)]
+    index.write_text("\n".join(marked) + "\n")
+    assert [photo.path.name for photo in read_photos(tmp_path / "data") if photo.calm] == ["calm_b.png", "calm_c.png"]
+
+
 def test_covered_eyes_are_named_by_digest() -> None:
     assert covered_eyes() and all(len(digest) == 64 and int(digest, 16) >= 0 for digest in covered_eyes())
 

@@ -114,3 +114,15 @@ def test_faces_larger_than_the_picture_are_taught() -> None:
     drawn = [draw_scene([portrait_of(0.5)], BLACK, rng=rng, side=SIDE) for _ in range(150)]
     widths = [float(np.ptp(scene.boxes[0, [0, 2]])) for scene in drawn if len(scene.boxes) == 1]
     assert max(widths) > SIDE and min(widths) < 0.15 * SIDE
+
+
+def test_words_and_blots_are_drawn_behind_the_people() -> None:
+    """They change a background a good deal, and never a face's label."""
+    canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
+    changed = []
+    for seed in range(20):
+        own = canvas.copy()
+        scenes._write_words(own, np.random.default_rng(seed))
+        changed.append(own.any(2).mean())
+    assert np.mean(np.array(changed) > 0.005) > 0.8
+    assert all(0 <= value <= 300 for value in scenes._ink(np.random.default_rng(0)))
