@@ -33,7 +33,7 @@ class FaceSettings:
     #: Longest side in pixels of the picture that the detector sees.
     detect_side_px: int = 320
     #: Detections below this confidence are dropped (0..1).
-    min_confidence: float = 0.8
+    min_confidence: float = 0.9
     #: Overlap (IoU) above which two detections are one face.
     nms_iou: float = 0.4
     #: Smallest usable distance between the eyes in pixels of the video.
@@ -141,17 +141,17 @@ class GradeSettings:
     #: Let the measured asymmetry of movement speak beside the pictures (ours; for palsies of one side).
     with_movement: bool = True
     #: Asymmetry of the whole face (0..1) at which a grade above I and one of I are equally likely.
-    movement_cut_1: float = 0.09
+    movement_cut_1: float = 0.041
     #: The same between II and III.
-    movement_cut_2: float = 0.15
+    movement_cut_2: float = 0.122
     #: The same between III and IV.
-    movement_cut_3: float = 0.36
+    movement_cut_3: float = 0.329
     #: The same between IV and V.
-    movement_cut_4: float = 0.71
+    movement_cut_4: float = 0.7
     #: The same between V and VI.
-    movement_cut_5: float = 0.93
+    movement_cut_5: float = 0.937
     #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
-    movement_spread: float = 0.054
+    movement_spread: float = 0.036
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 

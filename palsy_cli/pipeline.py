@@ -279,7 +279,7 @@ class _Run:
                 unfit=dict(self._unfit()),
                 temperatures=dict(self._temperatures()) if self.settings.grades.calibrated else None,
             )
-            return join_movement(of_pictures, symptoms.relative, self.settings.grades)
+            return join_movement(of_pictures, symptoms, self.settings.grades)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

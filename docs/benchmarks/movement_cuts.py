@@ -9,6 +9,7 @@ units along the true points (a little noise for the landmark network's), and fit
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from palsy_cli.networks.dem import DVPM, OVPM
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import FaceTrack, FloatArray, Keyframes, Landmarks
 from palsy_cli.simulate.clips import Truth
+from palsy_cli.simulate.scores import house_brackmann
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.alignment import five_points
 from palsy_cli.stages.grade_fusion import movement_chances
@@ -60,14 +62,15 @@ def main(count: int, data: Path) -> None:
 def measure(
     patient: Patient, photo: Photo, index68: FloatArray, models: ModelSet, settings: Settings
 ) -> tuple[int, float | None]:
-    """True grade and measured asymmetry of the whole face."""
+    """True grade of the weakness, without synkinesis, and measured asymmetry of the whole face."""
     face = Face(photo.path.name, photo.read(), photo.points[index68])
     with tempfile.TemporaryDirectory() as folder:
         video, truth = film(patient, face, Path(folder))
         halves = split_halves(keyframes_of(video, truth, settings))
     ovpm, dvpm = cast("OVPM", models.get("ovpm").module), cast("DVPM", models.get("dvpm").module)
     units = estimate_action_units(halves, ovpm, dvpm, settings.action_units, seed=settings.seed)
-    return truth.house_brackmann, find_symptoms(units, settings.symptoms).relative
+    weakness = dataclasses.replace(truth.lesion, synkinesis={})
+    return house_brackmann(weakness), find_symptoms(units, settings.symptoms).relative
 
 
 def keyframes_of(video: Path, truth: Truth, settings: Settings) -> Keyframes:

@@ -12,10 +12,10 @@ import dataclasses
 import numpy as np
 
 from palsy_cli.config import GradeSettings
-from palsy_cli.records import SEVERITY_GRADES, FloatArray, Grades
+from palsy_cli.records import SEVERITY_GRADES, FloatArray, Grades, Symptoms
 
 
-def movement_chances(asymmetry: float, settings: GradeSettings) -> FloatArray:
+def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: bool = False) -> FloatArray:
     """Chances (6,) of the House-Brackmann grades I..VI under an asymmetry of the whole face.
 
     An ordinal logistic model: the odds of a grade above I, II, .. V are even at ``settings.movement_cut_1`` .. ``_5``
@@ -24,6 +24,7 @@ def movement_chances(asymmetry: float, settings: GradeSettings) -> FloatArray:
     Args:
         asymmetry: left minus right over the stronger side's movement, its size 0..1 (``Symptoms.relative``).
         settings: cuts and spread.
+        synkinesis: whether some was found: a face that misfires visibly is of grade III at least.
     """
     cuts = np.array(
         [
@@ -36,6 +37,9 @@ def movement_chances(asymmetry: float, settings: GradeSettings) -> FloatArray:
     )
     above = 1 / (1 + np.exp(-(abs(asymmetry) - cuts) / settings.movement_spread))
     chances = -np.diff(np.concatenate([[1.0], above, [0.0]]))
+    if synkinesis:
+        chances[2] += chances[:2].sum()
+        chances[:2] = 0.0
     return np.asarray(chances.clip(1e-6) / chances.clip(1e-6).sum())
 
 
@@ -44,17 +48,17 @@ def severity_chances(chances: FloatArray) -> FloatArray:
     return np.array([sum(chances[grade - 1] for grade in grades) for grades in SEVERITY_GRADES.values()])
 
 
-def join_movement(grades: Grades, asymmetry: float | None, settings: GradeSettings) -> Grades:
+def join_movement(grades: Grades, symptoms: Symptoms, settings: GradeSettings) -> Grades:
     """Let the measured movement speak beside the pictures: the product of both opinions' chances, normalised.
 
     Args:
         grades: the networks' answer; what they withheld stays withheld.
-        asymmetry: ``Symptoms.relative``; ``None`` when nothing moved.
+        symptoms: asymmetry of the whole face and synkinesis; without an asymmetry nothing moved, and nothing is said.
         settings: ``with_movement`` and the model of ``movement_chances``.
     """
-    if asymmetry is None or not settings.with_movement:
+    if symptoms.relative is None or not settings.with_movement:
         return grades
-    six = movement_chances(asymmetry, settings)
+    six = movement_chances(symptoms.relative, settings, synkinesis=bool(symptoms.synkinesis_present))
     return dataclasses.replace(
         grades,
         severity=_agree(grades.severity, severity_chances(six)),

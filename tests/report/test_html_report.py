@@ -227,7 +227,8 @@ def test_disagreeing_graders_are_reported(assessment: Assessment) -> None:
 def test_opinions_far_apart_are_reported(assessment: Assessment) -> None:
     assert "Pictures alone" not in Page(render_html(assessment)).text
     for asymmetry, far in ((0.3, False), (0.9, True)):
-        grades = join_movement(assessment.grades, asymmetry, GradeSettings())
+        symptoms = dataclasses.replace(assessment.symptoms, relative=asymmetry, synkinesis_present=False)
+        grades = join_movement(assessment.grades, symptoms, GradeSettings())
         text = Page(render_html(dataclasses.replace(assessment, grades=grades))).text
         assert "Pictures alone: grade III." in text and ("far apart" in text) == far
 

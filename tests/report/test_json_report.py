@@ -129,7 +129,7 @@ def test_layout_reads_back_and_stays_compact() -> None:
 
 
 def test_grades_tell_both_opinions(assessment: Assessment) -> None:
-    joined = join_movement(assessment.grades, assessment.symptoms.relative, GradeSettings())
+    joined = join_movement(assessment.grades, assessment.symptoms, GradeSettings())
     graded = grades_dict(joined)["house_brackmann"]
     assert graded["of_pictures"] == [number(chance) for chance in assessment.grades.house_brackmann or ()]
     assert len(graded["of_movement"]) == 6 and graded["probabilities"] != graded["of_pictures"]

@@ -6,13 +6,27 @@ import dataclasses
 
 import numpy as np
 import pytest
+from factories import make_assessment
 
 from palsy_cli.config import GradeSettings
-from palsy_cli.records import Grades
+from palsy_cli.records import Grades, Symptoms
 from palsy_cli.stages.grade_fusion import join_movement, movement_chances, severity_chances
 
 SETTINGS = GradeSettings()
 EVEN = Grades(severity=(0.25,) * 4, house_brackmann=(1 / 6,) * 6)
+
+
+def symptoms_of(asymmetry: float | None, *, synkinesis: bool = False) -> Symptoms:
+    return dataclasses.replace(make_assessment().symptoms, relative=asymmetry, synkinesis_present=synkinesis)
+
+
+def test_a_face_that_misfires_is_of_grade_three_at_least() -> None:
+    for asymmetry in (0.0, 0.1, 0.5):
+        plain, late = (movement_chances(asymmetry, SETTINGS, synkinesis=found) for found in (False, True))
+        assert late[:2].max() < 1e-5 and late[2] == pytest.approx(plain[:3].sum(), abs=1e-5)
+        assert late[3:] == pytest.approx(plain[3:], abs=1e-5)
+    joined = join_movement(EVEN, symptoms_of(0.0, synkinesis=True), SETTINGS)
+    assert joined.house_brackmann_grade == 3
 
 
 def test_chances_are_chances_and_rise_with_the_asymmetry() -> None:
@@ -38,7 +52,7 @@ def test_severities_are_sums_of_grades() -> None:
 
 
 def test_pictures_that_know_nothing_leave_the_word_to_the_movement() -> None:
-    joined = join_movement(EVEN, 0.55, SETTINGS)
+    joined = join_movement(EVEN, symptoms_of(0.55), SETTINGS)
     assert joined.house_brackmann == pytest.approx(tuple(movement_chances(0.55, SETTINGS)))
     assert joined.house_brackmann_of_movement == pytest.approx(joined.house_brackmann)
     assert joined.house_brackmann_of_pictures == EVEN.house_brackmann and joined.severity_of_pictures == EVEN.severity
@@ -48,11 +62,11 @@ def test_pictures_that_know_nothing_leave_the_word_to_the_movement() -> None:
 
 
 def test_what_was_withheld_stays_withheld() -> None:
-    joined = join_movement(Grades(None, None, "no movement", "no movement"), 0.5, SETTINGS)
+    joined = join_movement(Grades(None, None, "no movement", "no movement"), symptoms_of(0.5), SETTINGS)
     assert joined.severity is None and joined.house_brackmann is None and joined.severity_reason == "no movement"
 
 
 @pytest.mark.parametrize("asymmetry", [None, 0.5])
 def test_pictures_alone(asymmetry: float | None) -> None:
     settings = SETTINGS if asymmetry is None else dataclasses.replace(SETTINGS, with_movement=False)
-    assert join_movement(EVEN, asymmetry, settings) == EVEN
+    assert join_movement(EVEN, symptoms_of(asymmetry), settings) == EVEN
