@@ -264,7 +264,8 @@ def merge_views(first: Detections, second: Detections, *, min_confidence: float)
     """Average the faces that two views share; symmetric in both.
 
     Pairs are made by falling overlap, each face once, down to ``SAME_FACE_IOU``. A face without a partner
-    keeps ``ONE_VIEW_SHARE`` of its score. A face whose better view is below ``min_confidence`` is dropped.
+    keeps ``ONE_VIEW_SHARE`` of its score. A face whose score comes out below ``min_confidence`` is dropped: what one
+    view is sure of and its mirror image is not (letters, folds of cloth) is hardly a face.
     """
     overlap = box_iou(first.boxes, second.boxes)
     alone, alone_too = set(range(len(first))), set(range(len(second)))
@@ -277,13 +278,12 @@ def merge_views(first: Detections, second: Detections, *, min_confidence: float)
             alone_too.remove(j)
     one, two = first.take([i for i, _ in pairs]), second.take([j for _, j in pairs])
     rest = [first.take(sorted(alone)), second.take(sorted(alone_too))]
-    better = np.concatenate([np.maximum(one.scores, two.scores), *(view.scores for view in rest)])
     merged = Detections(
         np.concatenate([(one.boxes + two.boxes) / 2, *(view.boxes for view in rest)]),
         np.concatenate([(one.points + two.points) / 2, *(view.points for view in rest)]),
         np.concatenate([(one.scores + two.scores) / 2, *(view.scores * ONE_VIEW_SHARE for view in rest)]),
     )
-    merged = merged.take(better >= min_confidence)
+    merged = merged.take(merged.scores >= min_confidence)
     # Equal scores are ordered by height in the picture, which a mirror does not change.
     return merged.take(np.lexsort((merged.boxes[:, 3], merged.boxes[:, 1], -merged.scores)))
 
