@@ -9,6 +9,7 @@ import numpy as np
 
 from palsy_cli.records import SIDES, ByteImage, FloatArray, Side
 from palsy_cli.simulate.appearance import Rgb
+from palsy_cli.simulate.skin import frame_between
 from palsy_cli.simulate.wrinkles import cheek_colour, glasses_lines
 from palsy_cli.stages.alignment import transform_points
 
@@ -67,8 +68,7 @@ def skull_frame(points: FloatArray) -> FloatArray:
     The corners move least of all points of the eyes, so that what sits on the skull stays when the lids close.
     """
     right, left = (points[list(corners)].mean(0) for corners in ((36, 39), (42, 45)))
-    across = left - right
-    return np.column_stack([across, [-across[1], across[0]], (right + left) / 2])
+    return frame_between(right, left)
 
 
 def paint_hand(image: ByteImage, points: FloatArray, rng: np.random.Generator) -> None:

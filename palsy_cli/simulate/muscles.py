@@ -39,7 +39,7 @@ INNER_LIP_PAIRS: tuple[tuple[int, int], ...] = ((61, 67), (62, 66), (63, 65))
 CORNERS: dict[Side, tuple[int, int]] = {"right": (48, 60), "left": (54, 64)}
 
 #: Units that undo each other: what both together do cannot be read off the skin.
-OPPOSED: tuple[frozenset[int], ...] = tuple(
+OPPOSED: frozenset[frozenset[int]] = frozenset(
     frozenset(pair)
     for pair in [
         *((1, 4), (2, 4), (5, 43), (5, 6), (5, 7), (12, 15), (12, 18), (15, 18), (18, 20), (15, 20), (18, 25)),

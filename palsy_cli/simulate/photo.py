@@ -129,11 +129,7 @@ class PhotoFace:
         p = self.points68
         return float(np.hypot(*(p[42:48].mean(0) - p[36:42].mean(0))))
 
-    def render(self, drives: Drives, *, offset68: FloatArray | None = None, pose: Pose | None = None) -> WarpedFace:
-        """Draw the person with these muscles at work; the arguments are those of ``Act``."""
-        return self.render_all([Act(drives, offset68, pose or Pose())])[0]
-
-    def render_all(self, acts: Sequence[Act], *, device: str = "cpu") -> list[WarpedFace]:
+    def render(self, acts: Sequence[Act], *, device: str = "cpu") -> list[WarpedFace]:
         """Draw the person once for each act.
 
         Args:

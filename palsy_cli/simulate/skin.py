@@ -42,10 +42,13 @@ def face_frame(points68: FloatArray) -> FloatArray:
     runs along the line through them to image-right.
     """
     require_shape("points68", points68, (68, 2))
-    right, left = points68[36:42].mean(0), points68[42:48].mean(0)
+    return frame_between(points68[36:42].mean(0), points68[42:48].mean(0))
+
+
+def frame_between(right: FloatArray, left: FloatArray) -> FloatArray:
+    """Similarity (2, 3) with its origin midway between two places (2,) and its x axis from one to the other."""
     across = left - right
-    rotation = np.column_stack([across, [-across[1], across[0]]])
-    return np.column_stack([rotation, (right + left) / 2])
+    return np.column_stack([across, [-across[1], across[0]], (right + left) / 2])
 
 
 def lid_gap(points: FloatArray, side: Side) -> float:

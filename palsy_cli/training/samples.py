@@ -152,12 +152,12 @@ class _PhotoStage:
         self.rig, self.face = rig, PhotoFace(image, points, rig, MouthLook.draw(rng, unit_px=unit), SkinLook.draw(rng))
 
     def show(self, frames: Sequence[FramePlan], *, device: str = "cpu") -> Iterator[Shot]:
-        """All frames of an episode; ``device`` as for ``PhotoFace.render_all``."""
+        """All frames of an episode; ``device`` as for ``PhotoFace.render``."""
         acts = [
             Act(frame.drives, rest_displacement(frame.lesion) + midline_pull(frame.drives), Pose(*frame.pose))
             for frame in frames
         ]
-        for warped in self.face.render_all(acts, device=device):
+        for warped in self.face.render(acts, device=device):
             yield warped.image, warped.points[self.rig.index68], warped.flow
 
 

@@ -32,10 +32,10 @@ def face(data: Path) -> PhotoFace:
     return PhotoFace(image, photo.points, read_rig(data), look, SkinLook(age=0.5, lamp=1.0))
 
 
+@pytest.fixture(scope="module")
 def both_ways(face: PhotoFace) -> list[tuple[WarpedFace, WarpedFace]]:
     outline = face.points.mean(0) + 1.3 * (face.points[[10, 152, 234, 454]] - face.points.mean(0))
-    plain = [face.render(act.drives, offset68=act.offset68, pose=act.pose) for act in ACTS]
-    targets = [warped.points for warped in plain]
+    targets = [warped.points for warped in face.render(ACTS)]
     motions = [target - face.points for target in targets]
     one_by_one = [
         warp_face(face.image, face.points, target, motion=motion, outline=outline)
@@ -45,21 +45,21 @@ def both_ways(face: PhotoFace) -> list[tuple[WarpedFace, WarpedFace]]:
     return list(zip(one_by_one, at_once, strict=True))
 
 
-def test_the_same_pixels_within_rounding(face: PhotoFace) -> None:
-    for one, other in both_ways(face):
+def test_the_same_pixels_within_rounding(both_ways: list[tuple[WarpedFace, WarpedFace]]) -> None:
+    for one, other in both_ways:
         apart = np.abs(one.image.astype(int) - other.image)
         assert apart.mean() < 0.8 and np.quantile(apart, 0.99) <= 6
         assert np.array_equal(one.points, other.points)
 
 
-def test_the_same_displacement(face: PhotoFace) -> None:
-    for one, other in both_ways(face):
+def test_the_same_displacement(both_ways: list[tuple[WarpedFace, WarpedFace]]) -> None:
+    for one, other in both_ways:
         assert one.flow.shape == other.flow.shape
         assert np.quantile(np.abs(one.flow - other.flow), 0.99) < 0.1
 
 
-def test_a_still_face_is_the_photo(face: PhotoFace) -> None:
-    _, other = both_ways(face)[0]
+def test_a_still_face_is_the_photo(face: PhotoFace, both_ways: list[tuple[WarpedFace, WarpedFace]]) -> None:
+    _, other = both_ways[0]
     inside = np.s_[:-2, :-2]  # the coarse grid ends before the last row and column
     assert np.abs(other.image.astype(int) - face.image)[inside].max() <= 1
     assert not other.flow.any()
