@@ -7,7 +7,7 @@ the anchored predictions (DEM, eq. 3; the printed Algorithm 1 adds to the wrong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -336,17 +336,6 @@ def _check_classes(logits: Tensor, classes: int) -> None:
     """Raise ValueError unless the last axis has ``classes`` entries."""
     if logits.ndim < 1 or logits.shape[-1] != classes:
         raise ValueError(f"logits: expected shape (..., {classes}), got {tuple(logits.shape)}")
-
-
-def antisymmetric_difference(
-    dvpm: Callable[[list[Tensor]], Tensor],
-    differences: Sequence[Tensor],
-    decode: Callable[[Tensor], Tensor] = expected_difference,
-) -> Tensor:
-    """Decoded differences (N, aus) made odd in dF: ``(f(dF) - f(-dF)) / 2``; not in the paper."""
-    forwards = decode(dvpm(list(differences)))
-    backwards = decode(dvpm([-delta for delta in differences]))
-    return (forwards - backwards) / 2
 
 
 def ensemble(anchor: Tensor, delta: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from palsy_cli.config import ActionUnitSettings
 from palsy_cli.networks.dem import (
     DVPM,
     OVPM,
-    antisymmetric_difference,
     argmax_difference,
     argmax_intensity,
     choose_helpers,
@@ -94,7 +93,7 @@ def estimate_by_helpers(
 
 
 class _Side:
-    """One side's half faces with their maps, computed once."""
+    """One side's half faces with their maps; each half face, and each pair of them, is computed once."""
 
     def __init__(
         self, images: ByteImage, ovpm: OVPM, dvpm: DVPM, settings: ActionUnitSettings, batch_size: int
@@ -110,23 +109,31 @@ class _Side:
                 taps.append(maps)
         self.values = torch.cat(values)
         self.taps = [torch.cat(level) for level in zip(*taps, strict=True)]
+        self.known: dict[tuple[int, int], Tensor] = {}
 
     def _value(self, logits: Tensor) -> Tensor:
         return expected_intensity(logits) if self.settings.decode == "expectation" else argmax_intensity(logits)
 
-    def deltas(self, pairs: list[tuple[int, int]], *, antisymmetric: bool) -> Tensor:
-        """(len(pairs), channels) differences of frame i from frame j, asked both ways round if ``antisymmetric``."""
-        found = []
+    def deltas(self, pairs: Sequence[tuple[int, int]], *, antisymmetric: bool) -> Tensor:
+        """(len(pairs), channels) differences of frame i from frame j.
+
+        With ``antisymmetric`` each pair is asked both ways round, ``(f(dF) - f(-dF)) / 2`` (ours, not in the paper):
+        the answer then changes its sign with the order, and is 0 for a frame and itself.
+        """
+        forwards = self._asked(pairs)
+        return (forwards - self._asked([(j, i) for i, j in pairs])) / 2 if antisymmetric else forwards
+
+    def _asked(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
+        """(len(pairs), channels) what the difference network says of F_i - F_j."""
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self.known]
         decode = expected_difference if self.settings.decode == "expectation" else argmax_difference
         with torch.inference_mode():
-            for start in range(0, len(pairs), self.batch_size):
-                first, second = (list(index) for index in zip(*pairs[start : start + self.batch_size], strict=True))
+            for start in range(0, len(new), self.batch_size):
+                batch = new[start : start + self.batch_size]
+                first, second = (list(index) for index in zip(*batch, strict=True))
                 maps = difference([t[first] for t in self.taps], [t[second] for t in self.taps])
-                if antisymmetric:
-                    found.append(antisymmetric_difference(self.dvpm, maps, decode))
-                else:
-                    found.append(decode(self.dvpm(maps)))
-        return torch.cat(found) if found else self.values[:0]
+                self.known.update(zip(batch, decode(self.dvpm(maps)), strict=True))
+        return torch.stack([self.known[pair] for pair in pairs]) if pairs else self.values[:0]
 
     def estimate(self, helpers: list[tuple[int, ...]], anchors: Tensor) -> FloatArray:
         """(K, channels) intensities 0..5 (DEM, eq. 3) from the helpers' own (K, channels)."""

@@ -15,7 +15,6 @@ from palsy_cli.networks.dem import (
     OVPM,
     OVPM_SIZES,
     Fuse,
-    antisymmetric_difference,
     argmax_difference,
     argmax_intensity,
     choose_helpers,
@@ -300,20 +299,6 @@ def test_expectations_stay_in_range() -> None:
 def test_decoders_refuse_other_classes(decode: Callable[[Tensor], Tensor], classes: int) -> None:
     with pytest.raises(ValueError, match="logits"):
         decode(torch.zeros(2, classes))
-
-
-@pytest.mark.parametrize("decode", [expected_difference, argmax_difference])
-def test_antisymmetric_average_changes_sign_with_its_input(decode: Callable[[Tensor], Tensor]) -> None:
-    network = tiny_dvpm().eval()
-    maps = random_differences()
-    with torch.no_grad():
-        forwards = antisymmetric_difference(network, maps, decode)
-        backwards = antisymmetric_difference(network, [-m for m in maps], decode)
-        nothing = antisymmetric_difference(network, [0 * m for m in maps], decode)
-    assert forwards.shape == (2, 14)
-    assert torch.count_nonzero(forwards) > 0
-    torch.testing.assert_close(forwards, -backwards)
-    assert torch.count_nonzero(nothing) == 0
 
 
 @pytest.mark.parametrize(

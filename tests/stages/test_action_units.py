@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from palsy_cli.config import ActionUnitSettings
 from palsy_cli.networks.dem import DVPM, OVPM, expected_intensity
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, HalfFaces
-from palsy_cli.stages.action_units import _calmest_first, estimate_action_units, half_tensor, normalise
+from palsy_cli.stages.action_units import _calmest_first, _Side, estimate_action_units, half_tensor, normalise
 
 CLINICAL = ActionUnitSettings()
 PAPER = ActionUnitSettings(decode="argmax", rest_reference=False, antisymmetric=False)
@@ -152,6 +153,17 @@ def test_sides_are_treated_alike(random_networks: tuple[OVPM, DVPM], settings: A
     assert plain.rest == exchanged.rest
     even = estimate_action_units(HalfFaces(halves.left, halves.left), *random_networks, settings)
     assert np.array_equal(even.left, even.right)
+
+
+@pytest.mark.parametrize("decode", ["expectation", "argmax"])
+def test_asked_both_ways_round_a_difference_changes_its_sign(
+    random_networks: tuple[OVPM, DVPM], decode: Literal["expectation", "argmax"]
+) -> None:
+    side = _Side(noisy_halves().left, *random_networks, dataclasses.replace(CLINICAL, decode=decode), 16)
+    there, back = (side.deltas(pairs, antisymmetric=True) for pairs in ([(0, 1), (2, 3)], [(1, 0), (3, 2)]))
+    assert torch.count_nonzero(there) > 0
+    assert torch.equal(there, -back)
+    assert torch.count_nonzero(side.deltas([(4, 4)], antisymmetric=True)) == 0
 
 
 def test_same_seed_same_answer(random_networks: tuple[OVPM, DVPM]) -> None:

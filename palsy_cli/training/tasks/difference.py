@@ -89,7 +89,7 @@ class DifferenceTask:
         self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False
     ) -> tuple[Tensor, ...]:
         others = np.array([self._partner(int(row), rng, rest=plain) for row in rows])
-        if not plain:  # the network is asked both ways round (``antisymmetric_difference``)
+        if not plain:  # the network is asked both ways round
             rows, others = np.where(rng.random(len(rows)) < 0.5, [rows, others], [others, rows])
         noise = 0.0 if plain else _POINT_NOISE
         now, flow_now = self._halves(rows, rng, noise)
