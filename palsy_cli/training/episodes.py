@@ -1,8 +1,8 @@
 """What the simulated people do: lesion, muscles at work and pose of every frame, decided before a pixel is drawn.
 
-Two kinds teach action units: *free* episodes, where each side of a few units has its own strength whatever nerve it
-hangs on, or one side does more than a task asks for, and *lesion* episodes, where a palsy (``simulate.palsy``) weakens
-tasks that both sides are told alike.
+Three kinds teach action units: *free* episodes, where each side of a few units has its own strength whatever nerve it
+hangs on, *misfire* episodes, where one side does more than a task asks for, and *lesion* episodes, where a palsy
+(``simulate.palsy``) weakens tasks that both sides are told alike.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from palsy_cli.datasets.people import Photo, is_held_out_drawing
 from palsy_cli.records import ALL_AUS, SIDES, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives, is_opposed
 from palsy_cli.simulate.palsy import (
+    SYNKINESIS_PAIRS,
     Lesion,
     SideGains,
     SynkinesisLevel,
@@ -28,7 +29,7 @@ from palsy_cli.simulate.palsy import (
 from palsy_cli.simulate.scores import draw_lesion, house_brackmann
 from palsy_cli.simulate.script import BOTH_SIDED, TASKS, draw_effort
 
-Kind = Literal["still", "free", "lesion"]
+Kind = Literal["still", "free", "misfire", "lesion"]
 
 #: Units that free episodes draw from, and those whose two sides always go together.
 _FREE = (*ALL_AUS, 7, 10, 16, 24)
@@ -36,8 +37,12 @@ _TWO_SIDED = (26, 18)
 #: A unit at full strength and somewhat beyond, and how often a free one is: what rarely shows the top of the scale is
 #: never told to be there.
 _FULL, _FULL_SHARE = (0.9, 1.1), 0.3
-#: Share of the free frames in which one side does more than a task asks for.
-_MISFIRE_SHARE = 0.35
+#: Share of the frames at work in which one side does more than a task asks for.
+_MISFIRE_SHARE: dict[Kind, float] = {"still": 0.35, "free": 0.35, "misfire": 1.0}
+#: Share of the misfires that are taken from the synkinetic pairs, where the task triggers one; the rest is any unit.
+_KNOWN_SHARE = 0.5
+#: How much of the task the misfiring side does.
+_MISFIRING_DOES = (0.5, 1.0)
 #: Share of the tasks that are done with the effort of a patient who is told to.
 _TOLD_SHARE = 0.6
 #: Late palsies among the lesions of grades II to IV: their share, and the gain of their misfirings by grade.
@@ -52,7 +57,7 @@ _POSE_SD, _TURN_SD = (5.0, 3.0), (4.0, 3.0)
 #: No head turns further than this from its photo, degrees: beyond, the cheek would have to hide what the photo shows.
 _MOST_TURN = 12.0
 #: Frames of an episode, resting ones included.
-FRAMES: dict[Kind, int] = {"still": 4, "free": 8, "lesion": 6}
+FRAMES: dict[Kind, int] = {"still": 4, "free": 8, "misfire": 8, "lesion": 6}
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ class _Actor:
     def drives(self, rng: np.random.Generator) -> Drives:
         """Muscles of one frame that is not at rest."""
         if self.kind != "lesion":
-            return (_misfiring_drives if rng.random() < _MISFIRE_SHARE else _free_drives)(rng)
+            return (_misfiring_drives if rng.random() < _MISFIRE_SHARE[self.kind] else _free_drives)(rng)
         commands = draw_commands(rng)
         return effective_drive(commands, self.lesion, self.gains)
 
@@ -157,18 +162,26 @@ def draw_commands(rng: np.random.Generator) -> dict[int, float]:
 
 
 def _misfiring_drives(rng: np.random.Generator) -> Drives:
-    """A task that both sides do alike, and one or two more units on one side alone, whatever they are."""
-    drives: dict[tuple[int, Side], float] = {
-        (au, side): drive for au, drive in draw_commands(rng).items() for side in SIDES
-    }
-    side = SIDES[rng.integers(2)]
+    """A task that one side does alike or less, while one or two more units work there.
+
+    Synkinetic pairs are shown even where the task partly undoes the response (the lids while the brows rise): patients
+    have them. Other units are left out there.
+    """
+    commands, side = draw_commands(rng), SIDES[rng.integers(2)]
+    known = [response for response, trigger in SYNKINESIS_PAIRS if trigger in commands and response not in commands]
+    other = [au for au in _FREE if au not in (*_TWO_SIDED, *commands) and not is_opposed(au, commands)]
+    candidates = rng.permutation(other).tolist()
+    if rng.random() < _KNOWN_SHARE:
+        candidates = [*rng.permutation(known).astype(int).tolist(), *candidates]
+    extra: dict[int, float] = {}
     wanted = int(rng.integers(1, 3))
-    for au in rng.permutation([au for au in _FREE if au not in _TWO_SIDED]).tolist():
-        at_work = {other for other, _ in drives}
-        if wanted and au not in at_work and not is_opposed(au, at_work):
-            drives[au, side] = float(rng.uniform(0.1, 0.7))
-            wanted -= 1
-    return drives
+    for au in candidates:
+        if len(extra) < wanted and not is_opposed(au, extra):
+            extra[au] = float(rng.uniform(0.1, 0.7))
+    does = float(rng.uniform(*_MISFIRING_DOES))
+    drives = {(au, each): drive for au, drive in commands.items() for each in SIDES}
+    drives |= {(au, side): does * drive for au, drive in commands.items() if au not in _TWO_SIDED}
+    return drives | {(au, side): drive for au, drive in extra.items()}
 
 
 def _free_drives(rng: np.random.Generator) -> Drives:
@@ -188,12 +201,12 @@ def _free_drives(rng: np.random.Generator) -> Drives:
 def plan_episodes(photos: list[Photo], *, drawn: int, seed: int, share: float = 1.0) -> list[EpisodePlan]:
     """Decide all episodes.
 
-    Three free episodes and a lesion of every grade for each resting face, a still for any other photo, one free episode
-    and one lesion for each of ``drawn`` drawn people. Grades are dealt in turn, so that neither a person nor a
-    side tells a grade: whoever had two grades only was learned by heart.
+    Three free episodes, two misfiring ones and a lesion of every grade for each resting face, a still for any other
+    photo, one free episode and one lesion for each of ``drawn`` drawn people. Grades are dealt in turn, so that neither
+    a person nor a side tells a grade: whoever had two grades only was learned by heart.
     """
     lesions: tuple[Kind, ...] = ("lesion",) * 6
-    busy: tuple[Kind, ...] = (*("free",) * 3, *lesions)
+    busy: tuple[Kind, ...] = (*("free",) * 3, *("misfire",) * 2, *lesions)
     people: list[tuple[Photo | None, int, tuple[Kind, ...]]] = [
         (photo, i, busy if photo.calm else ("still",)) for i, photo in enumerate(photos)
     ]

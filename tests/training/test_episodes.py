@@ -11,7 +11,7 @@ import pytest
 from palsy_cli.datasets.people import Photo
 from palsy_cli.records import ALL_AUS
 from palsy_cli.simulate.muscles import is_opposed
-from palsy_cli.simulate.palsy import au_labels
+from palsy_cli.simulate.palsy import SYNKINESIS_PAIRS, au_labels
 from palsy_cli.simulate.script import BOTH_SIDED, TASKS
 from palsy_cli.training.episodes import RESTS_PER_EPISODE, EpisodePlan, FramePlan, plan_episodes
 
@@ -26,7 +26,7 @@ def plans(count: int = 24, drawn: int = 12) -> list[EpisodePlan]:
 
 def test_who_gets_which_episodes() -> None:
     kinds = Counter((plan.person, plan.kind) for plan in plans())
-    assert kinds[0, "free"] == 3 and kinds[0, "lesion"] == 6
+    assert (kinds[0, "free"], kinds[0, "misfire"], kinds[0, "lesion"]) == (3, 2, 6)
     assert kinds[24, "still"] == 1 and kinds[24, "lesion"] == 0
     assert kinds[27, "free"] == kinds[27, "lesion"] == 1
     assert [plan.episode for plan in plans()] == list(range(len(plans())))
@@ -67,7 +67,7 @@ def test_same_seed_same_plan_and_a_share_is_a_part() -> None:
     assert 0 < len({plan.person for plan in few}) < 25
 
 
-@pytest.mark.parametrize("kind", ["free", "lesion", "still"])
+@pytest.mark.parametrize("kind", ["free", "misfire", "lesion", "still"])
 def test_frames_rest_first_and_labels_fit_the_muscles(kind: str) -> None:
     for plan in (plan for plan in plans() if plan.kind == kind):
         frames = list(plan.draw_frames(np.random.default_rng(plan.seed)))
@@ -117,9 +117,9 @@ def test_heads_turn_so_far_and_no_further() -> None:
     assert 10 < np.abs(poses).max() <= 12
 
 
-def free_frames() -> list[FramePlan]:
+def frames_at_work(kind: str) -> list[FramePlan]:
     drawn = [
-        frame for plan in plans() if plan.kind == "free" for frame in plan.draw_frames(np.random.default_rng(plan.seed))
+        frame for plan in plans() if plan.kind == kind for frame in plan.draw_frames(np.random.default_rng(plan.seed))
     ]
     return [frame for frame in drawn if not frame.rest]
 
@@ -141,15 +141,29 @@ def test_one_side_may_do_more_than_the_task() -> None:
     """Some free frames show a task on both sides alike, and a unit on one side alone that no task asks for together."""
     asked = [frozenset(au for au, drive in task.commands().items() if drive) for task in TASKS.values()]
     extra = 0
-    for frame in free_frames():
+    frames = frames_at_work("free")
+    for frame in frames:
         left, right = ({au for au, s in frame.drives if s == side} for side in ("left", "right"))
         extra += (left & right) in asked and left != right and not any(left | right <= units for units in asked)
-    assert extra > 0.2 * len(free_frames())
+    assert extra > 0.2 * len(frames)
 
 
 def test_no_free_frame_opposes_muscles() -> None:
-    for frame in free_frames():
+    for frame in frames_at_work("free"):
         for side in ("left", "right"):
             units = {au for au, s in frame.drives if s == side}
             asked = any(units >= set(task.commands()) for name, task in TASKS.items() if name in BOTH_SIDED)
             assert asked or not any(is_opposed(au, units - {au}) for au in units)
+
+
+def test_the_misfiring_side_does_the_task_less_and_something_more() -> None:
+    """Every time; and often what synkinetic patients do."""
+    known = 0
+    frames = frames_at_work("misfire")
+    for frame in frames:
+        left, right = ({au: v for (au, s), v in frame.drives.items() if s == side} for side in ("left", "right"))
+        task, misfiring = sorted((left, right), key=len)
+        assert task.keys() < misfiring.keys() and len(misfiring) <= len(task) + 2
+        assert all(misfiring[au] <= drive for au, drive in task.items())
+        known += any((extra, au) in SYNKINESIS_PAIRS for extra in misfiring.keys() - task.keys() for au in task)
+    assert known > 0.2 * len(frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,17 @@ def test_difference_labels_fit_their_pictures(make: Make, samples: FaceSamples) 
     assert now.shape == other.shape == (6, 3, 64, 32) and flow.shape == (6, 2, 8, 4)
     assert np.allclose(y_now.numpy(), np.concatenate([samples.left[rows], samples.right[rows]])[:, :14])
     assert not y_other.any(), "validation compares with the rest"
+
+
+def test_misfiring_faces_are_shown_twice(samples: FaceSamples) -> None:
+    """Something on one side alone beside a movement of both; neither a weak side nor one unit alone counts."""
+    rows = np.flatnonzero(~samples.rest & ~samples.held_out)[:3]
+    left, right = (np.zeros_like(side) for side in (samples.left, samples.right))
+    left[rows] = np.eye(14)[[2, 2, 2]] * 4 + np.eye(14)[[7, 2, 2]]
+    right[rows] = np.eye(14)[[2, 2, 3]] * 4
+    staged = dataclasses.replace(samples, left=left, right=right)
+    task = DifferenceTask(build("ovpm"), build("dvpm"), staged, batch_size=2 * BATCH, freeze_ovpm=True)  # type: ignore[arg-type]
+    assert [int((task.training == row).sum()) for row in rows] == [2, 1, 1]
 
 
 def test_difference_pictures_are_seen_from_the_midline(make: Make, samples: FaceSamples) -> None:

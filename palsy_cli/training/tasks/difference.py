@@ -25,6 +25,11 @@ from palsy_cli.training.samples import FaceSamples
 _POINT_NOISE = 0.008
 #: Share of pairs whose second frame is the person's rest, the helper that matters most.
 _REST_SHARE = 0.65
+#: Where one side does something alone while both do something else a face is shown so many times an epoch: each pair of
+#: units is rare, and what is rare is taken for nothing.
+_MISFIRE_TIMES = 2
+#: A unit is at work from this intensity on, and still below the other.
+_AT_WORK, _IDLE = 1.0, 0.3
 #: Weights of squared error, cross-entropy and displacement; squared error is what learns (labels are mostly zero).
 _SQUARED, _CLASSES, _FLOW = 0.3, 0.02, 0.3
 #: Alignment that stretches a face this much more in one direction than in the other is none.
@@ -65,7 +70,9 @@ class DifferenceTask:
         unfit = samples.episode[~_alignable(samples.points)]
         labelled = np.isfinite(samples.left[:, 0]) & ~np.isin(samples.episode, unfit)
         self.partners = _partners(samples, labelled)
-        self.training = np.flatnonzero(labelled & ~samples.held_out)
+        learned = np.flatnonzero(labelled & ~samples.held_out)
+        misfiring = learned[_misfires(samples, learned)]
+        self.training = np.concatenate([learned, np.tile(misfiring, _MISFIRE_TIMES - 1)])
         self.check = np.flatnonzero(labelled & samples.held_out & ~samples.rest)[:640]
         self.steps_per_epoch = max(1, len(self.training) // self.faces)
         for parameter in ovpm.parameters():
@@ -179,6 +186,13 @@ def _alignable(points: FloatArray) -> np.ndarray[Any, Any]:
     matrices = [alignment.three_point_affine(three)[:, :2] for three in alignment.stable_points(points)]
     stretch = np.linalg.svd(np.stack(matrices), compute_uv=False)
     return np.asarray(stretch[:, 0] < _MOST_STRETCH * stretch[:, 1])
+
+
+def _misfires(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which of these rows show one unit at work on both sides and another on one side alone."""
+    both = np.minimum(samples.left[rows], samples.right[rows])
+    either = np.maximum(samples.left[rows], samples.right[rows])
+    return np.asarray((both >= _AT_WORK).any(1) & ((both < _IDLE) & (either >= _AT_WORK)).any(1))
 
 
 def _partners(samples: FaceSamples, labelled: np.ndarray[Any, Any]) -> dict[int, tuple[Any, Any]]:
