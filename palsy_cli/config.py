@@ -152,6 +152,8 @@ class GradeSettings:
     movement_cut_5: float = 0.937
     #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
     movement_spread: float = 0.036
+    #: Share of faces (0..1) whose movement is measured so wrongly that it says nothing of the grade.
+    movement_outliers: float = 0.05
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 

@@ -53,7 +53,7 @@ def main(count: int, data: Path) -> None:
             rows.append((grade, asymmetry))
             say(f"grade {grade}, asymmetry {asymmetry:.3f}")
     fitted = fit(np.array([grade for grade, _ in rows]), np.array([asymmetry for _, asymmetry in rows]))
-    for name in (*NAMES, "movement_spread"):
+    for name in (*NAMES, "movement_spread", "movement_outliers"):
         say(f"grades.{name} = {getattr(fitted, name):.3f}")
     said = [int(np.argmax(movement_chances(asymmetry, fitted))) + 1 for _, asymmetry in rows]
     say(f"exact on these patients: {np.mean([s == grade for s, (grade, _) in zip(said, rows, strict=True)]):.2f}")
@@ -92,19 +92,20 @@ def keyframes_of(video: Path, truth: Truth, settings: Settings) -> Keyframes:
 
 
 def fit(grades: FloatArray, asymmetries: FloatArray) -> GradeSettings:
-    """Cuts in ascending order and a spread of at least 0.02 that make the grades likeliest."""
+    """Cuts in ascending order, a spread and a share of outliers of at least 0.02 that make the grades likeliest."""
 
     def settings_of(values: FloatArray) -> GradeSettings:
         cuts = np.cumsum(np.abs(values[:5]))
         model = dict(zip(NAMES, cuts.tolist(), strict=True))
-        return GradeSettings(**model, movement_spread=0.02 + abs(float(values[5])))
+        spread, outliers = (0.02 + abs(float(value)) for value in values[5:])
+        return GradeSettings(**model, movement_spread=spread, movement_outliers=min(1.0, outliers))
 
     def surprise(values: FloatArray) -> float:
         model = settings_of(values)
         chances = [movement_chances(asymmetry, model) for asymmetry in asymmetries]
         return -float(np.mean([np.log(c[grade - 1]) for c, grade in zip(chances, grades, strict=True)]))
 
-    start = np.array([0.1, 0.15, 0.2, 0.2, 0.25, 0.05])
+    start = np.array([0.1, 0.15, 0.2, 0.2, 0.25, 0.05, 0.05])
     found = optimize.minimize(surprise, start, method="Nelder-Mead", options={"maxiter": 6000, "maxfev": 6000})
     return settings_of(found.x)
 

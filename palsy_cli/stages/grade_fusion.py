@@ -19,11 +19,12 @@ def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: b
     """Chances (6,) of the House-Brackmann grades I..VI under an asymmetry of the whole face.
 
     An ordinal logistic model: the odds of a grade above I, II, .. V are even at ``settings.movement_cut_1`` .. ``_5``
-    and change by a factor of e with each ``settings.movement_spread``.
+    and change by a factor of e with each ``settings.movement_spread``. A share of ``settings.movement_outliers`` is dealt
+    to all grades alike: half a face in shadow or behind hair is misread, and that must not outvote the pictures.
 
     Args:
         asymmetry: left minus right over the stronger side's movement, its size 0..1 (``Symptoms.relative``).
-        settings: cuts and spread.
+        settings: cuts, spread and outliers.
         synkinesis: whether some was found: a face that misfires visibly is of grade III at least.
     """
     cuts = np.array(
@@ -37,10 +38,11 @@ def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: b
     )
     above = 1 / (1 + np.exp(-(abs(asymmetry) - cuts) / settings.movement_spread))
     chances = -np.diff(np.concatenate([[1.0], above, [0.0]]))
+    chances = (1 - settings.movement_outliers) * chances + settings.movement_outliers / len(chances)
     if synkinesis:
         chances[2] += chances[:2].sum()
         chances[:2] = 0.0
-    return np.asarray(chances.clip(1e-6) / chances.clip(1e-6).sum())
+    return chances
 
 
 def severity_chances(chances: FloatArray) -> FloatArray:
