@@ -9,13 +9,15 @@ import numpy as np
 
 from palsy_cli.records import SIDES, ByteImage, FloatArray, Side
 from palsy_cli.simulate.appearance import Rgb
+from palsy_cli.simulate.features import Stage
 from palsy_cli.simulate.skin import frame_between
-from palsy_cli.simulate.wrinkles import cheek_colour, glasses_lines
+from palsy_cli.simulate.wrinkles import cheek_colour
 from palsy_cli.stages.alignment import transform_points
 
 #: How many people wear glasses and let hair fall over the face, and how often a hand rests on a moving one.
 _GLASSES, _STRANDS, _HAND = 0.1, 0.08, 0.04
-#: Colours of frames.
+#: Thickness of a frame of glasses, pupil distances, and the colours of frames.
+_RIM = 0.028
 _FRAMES: tuple[Rgb, ...] = ((28.0, 26.0, 26.0), (92.0, 62.0, 40.0), (120.0, 122.0, 128.0), (150.0, 110.0, 40.0))
 
 
@@ -55,11 +57,46 @@ class Cover:
             lines = [line for line, _ in glasses_lines(self.glasses, edge=_half_width(points) / unit)]
             brightness = float(np.clip(image.mean() / 110.0, 0.4, 1.3))
             colour = np.clip(np.array(self.frame) * brightness, 0, 255)
-            _draw(image, [transform_points(line, frame) for line in lines], colour, width=0.028 * unit, shadow=unit)
+            _draw(image, [transform_points(line, frame) for line in lines], colour, width=_RIM * unit, shadow=unit)
         if len(self.strands):
             lines = [transform_points(strand, frame) for strand in self.strands]
             hair = np.median(_colours_at(image, points[17:27]), axis=0)  # that of the brows
             _draw(image, lines, hair, width=0.02 * unit, shadow=0.5 * unit)
+
+
+def paint_glasses(image: ByteImage, stage: Stage, neutral: FloatArray) -> None:
+    """Draw the glasses of a drawn person, which sit on the nose and turn with the head, in place."""
+    if stage.person.glasses == "none":
+        return
+    placed = []
+    for line, z in glasses_lines(stage.person.glasses, edge=float(np.abs(neutral[[0, 16], 0]).mean())):
+        # The temples run from the hinge back to the ears.
+        heights = np.full(len(line), z) if len(line) > 2 else np.array([1.0, 0.35])
+        placed.append(stage.camera.project(line, heights))
+    colour = np.array(stage.person.glasses_colour) * (0.5 + 0.5 * stage.brightness)
+    _draw(image, placed, colour, width=_RIM * stage.unit, shadow=stage.unit)
+
+
+def glasses_lines(shape: str, *, edge: float) -> list[tuple[FloatArray, float]]:
+    """Outlines (N, 2) of a frame in IPD units about the middle of the eyes, with their heights above the ears.
+
+    Args:
+        shape: ``round`` or ``square``.
+        edge: half the distance of the ears.
+    """
+    power = 2.0 if shape == "round" else 4.5
+    angle = np.linspace(0.0, 2.0 * np.pi, 41)
+    half_width, half_height = (0.34, 0.31) if power == 2.0 else (0.40, 0.27)
+    lens = np.column_stack(
+        [np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half_width]
+        + [np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half_height]
+    )
+    lines: list[tuple[FloatArray, float]] = []
+    for sign in (-1.0, 1.0):
+        lines.append((lens * [sign, 1.0] + [0.5 * sign, 0.06], 1.02))
+        lines.append((np.array([(sign * (0.5 + half_width), -0.03), (sign * edge * 0.97, -0.02)]), 0.75))
+    bridge = [(-0.5 + half_width, -0.01), (-0.07, -0.05), (0.07, -0.05), (0.5 - half_width, -0.01)]
+    return [*lines, (np.array(bridge), 1.1)]
 
 
 def skull_frame(points: FloatArray) -> FloatArray:

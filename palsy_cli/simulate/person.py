@@ -12,6 +12,7 @@ import numpy.typing as npt
 from palsy_cli.records import SIDES, ByteImage, FloatArray, require_shape
 from palsy_cli.simulate.appearance import Person, View
 from palsy_cli.simulate.body import clothes_layer, ear_layer, neck_layer, paint_room
+from palsy_cli.simulate.cover import paint_glasses
 from palsy_cli.simulate.features import Stage, paint_eyes, paint_mouth
 from palsy_cli.simulate.hair import Layer, beard_layer, brow_layer, hair_layers
 from palsy_cli.simulate.mesh import Camera, FaceMesh, build_mesh, lookup_maps
@@ -19,7 +20,7 @@ from palsy_cli.simulate.muscles import Drives, Motion, move_points
 from palsy_cli.simulate.palsy import Lesion, fold_depth, rest_displacement
 from palsy_cli.simulate.shading import CANVAS_SIZE, Plane, Relief, blur, face_relief, paint_face, polygon
 from palsy_cli.simulate.template import neutral_points
-from palsy_cli.simulate.wrinkles import gather_folds, paint_bulges, paint_folds, paint_glasses
+from palsy_cli.simulate.wrinkles import gather_folds, paint_bulges, paint_folds
 
 __all__ = ["Person", "View", "draw_person", "neutral_of"]
 

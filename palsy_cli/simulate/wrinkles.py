@@ -1,4 +1,4 @@
-"""Folds and lines that come and go with the muscles: drawn per frame as shadow and light on the skin; and glasses."""
+"""Folds and lines that come and go with the muscles: drawn per frame as shadow and light on the skin."""
 
 from __future__ import annotations
 
@@ -252,49 +252,3 @@ def paint_bulges(image: ByteImage, points: FloatArray, drives: Drives, stage: St
             slope = hill * (0.10 + 0.55 * (x * lamp[0] + y * lamp[1]))
             factor = 1.0 + 0.20 * strength * slope
             image[y0:y1, x0:x1] = np.clip(image[y0:y1, x0:x1] * factor[..., None], 0, 255).astype(np.uint8)
-
-
-def paint_glasses(image: ByteImage, stage: Stage, neutral: FloatArray) -> None:
-    """Draw a frame that sits on the nose and turns with the head, in place."""
-    if stage.person.glasses == "none":
-        return
-    lines = glasses_lines(stage.person.glasses, edge=float(np.abs(neutral[[0, 16], 0]).mean()))
-    thickness = max(1, int(round(0.028 * stage.unit)))
-    cover = np.zeros(image.shape[:2], np.uint8)
-    for line, z in lines:
-        heights = np.full(len(line), z)
-        if len(line) == 2:
-            heights = np.array([1.0, 0.35])
-        placed = stage.camera.project(line, heights)
-        cv2.polylines(cover, [np.round(placed * 16).astype(np.int32)], False, 255, thickness, cv2.LINE_AA, 4)
-    rows = np.flatnonzero(cover.any(axis=1))
-    if len(rows) == 0:
-        return
-    box = np.s_[rows[0] : min(len(cover), rows[-1] + 8)]
-    solid = cover[box].astype(np.float32)[..., None] / np.float32(255.0)
-    lowered = cv2.GaussianBlur(np.roll(cover, 4, axis=0)[box], (0, 0), 0.03 * stage.unit)
-    shadow = lowered.astype(np.float32)[..., None] / np.float32(255.0)
-    frame = np.array(stage.person.glasses_colour, np.float32) * np.float32(0.5 + 0.5 * stage.brightness)
-    image[box] = (image[box] * (1.0 - 0.35 * shadow) * (1.0 - solid) + frame * solid).astype(np.uint8)
-
-
-def glasses_lines(shape: str, *, edge: float) -> list[tuple[FloatArray, float]]:
-    """Outlines (N, 2) of a frame in IPD units about the middle of the eyes, with their heights above the ears.
-
-    Args:
-        shape: ``round`` or ``square``.
-        edge: half the distance of the ears.
-    """
-    power = 2.0 if shape == "round" else 4.5
-    angle = np.linspace(0.0, 2.0 * np.pi, 41)
-    half_width, half_height = (0.34, 0.31) if power == 2.0 else (0.40, 0.27)
-    lens = np.column_stack(
-        [np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half_width]
-        + [np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half_height]
-    )
-    lines: list[tuple[FloatArray, float]] = []
-    for sign in (-1.0, 1.0):
-        lines.append((lens * [sign, 1.0] + [0.5 * sign, 0.06], 1.02))
-        lines.append((np.array([(sign * (0.5 + half_width), -0.03), (sign * edge * 0.97, -0.02)]), 0.75))
-    bridge = [(-0.5 + half_width, -0.01), (-0.07, -0.05), (0.07, -0.05), (0.5 - half_width, -0.01)]
-    return [*lines, (np.array(bridge), 1.1)]

@@ -19,8 +19,8 @@ def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: b
     """Chances (6,) of the House-Brackmann grades I..VI under an asymmetry of the whole face.
 
     An ordinal logistic model: the odds of a grade above I, II, .. V are even at ``settings.movement_cut_1`` .. ``_5``
-    and change by a factor of e with each ``settings.movement_spread``. A share of ``settings.movement_outliers`` is dealt
-    to all grades alike: half a face in shadow or behind hair is misread, and that must not outvote the pictures.
+    and change by a factor of e with each ``settings.movement_spread``. A share of ``settings.movement_outliers`` is
+    dealt to all grades alike: half a face in shadow or behind hair is misread, and that must not outvote the pictures.
 
     Args:
         asymmetry: left minus right over the stronger side's movement, its size 0..1 (``Symptoms.relative``).
