@@ -30,4 +30,6 @@ def perfect_case(patient: Any, rng: np.random.Generator) -> Case:
     )  # fmt: skip
     sides = {region: case.true_weak_side(region) for region in REGIONS}
     alone = case.house_brackmann
-    return dataclasses.replace(case, weak_sides=sides, of_pictures=alone, of_movement=alone)
+    return dataclasses.replace(
+        case, weak_sides=sides, of_pictures=alone, of_movement=alone, ideal_sides=sides, ideal_pairs=pairs
+    )

@@ -156,9 +156,16 @@ def side_figures(cases: Sequence[Case]) -> list[Figure]:
     figures = []
     for region in (*CLINICAL_REGIONS, "face"):
         named = [case for case in cases if case.weak_sides.get(region) is not None]
-        truth = np.array([_SIDES.index(case.true_weak_side(region)) for case in named], int)
-        found = np.array([_SIDES.index(case.weak_sides[region] or "none") for case in named], int)
+        truth, found, ideal = (
+            np.array([_SIDES.index(side) for side in sides], int)
+            for sides in (
+                [case.true_weak_side(region) for case in named],
+                [case.weak_sides[region] or "none" for case in named],
+                [case.ideal_sides[region] or "none" for case in named],
+            )
+        )
         missing = len(cases) - len(named)
+        best = macro_f1(truth, ideal, classes=3) if named else math.nan
         figures.append(
             measure(
                 "weak side",
@@ -167,7 +174,7 @@ def side_figures(cases: Sequence[Case]) -> list[Figure]:
                 [case.person for case in named],
                 target=">= 0.90" if region in published else "",
                 published=published.get(region, ""),
-                note=f"{missing} of {len(cases)} not assessed" if missing else "",
+                note=_note(best, f"{missing} of {len(cases)} not assessed" if missing else ""),
             )  # fmt: skip
         )
     return figures
@@ -217,12 +224,15 @@ def synkinesis_figures(cases: Sequence[Case]) -> list[Figure]:
     put_in = np.array([len(pairs) for pairs in wanted])
     free = [case for case in tested if not case.lesion.synkinesis]
     quiet = np.array([not case.pairs for case in free], float)
-    note = f"{len(cases) - len(tested)} of {len(cases)} without support" if len(tested) < len(cases) else ""
+    ideal_hits = np.array([len(case.ideal_pairs & pairs) for case, pairs in zip(tested, wanted, strict=True)])
+    ideal_said = np.array([len(case.ideal_pairs) for case in tested])
+    untested = f"{len(cases) - len(tested)} of {len(cases)} without support" if len(tested) < len(cases) else ""
+    precise, complete = (_note(_ratio(ideal_hits, count), untested) for count in (ideal_said, put_in))
     return [
         measure("synkinesis", "precision of pairs", lambda r: _ratio(hits[r], said[r]), people, target=">= 0.85",
-                note=note),
+                note=precise),
         measure("synkinesis", "recall of pairs", lambda r: _ratio(hits[r], put_in[r]), people, target=">= 0.85",
-                note=note),
+                note=complete),
         measure("synkinesis", "patients without any that are told none", mean_over(quiet),
                 [case.person for case in free], target=">= 0.95"),
     ]  # fmt: skip
@@ -252,6 +262,12 @@ def dose_figures(cases: Sequence[Case]) -> list[Figure]:
 
 def _f1(truth: Any, found: Any, classes: int) -> Callable[[Any], float]:
     return lambda rows: macro_f1(truth[rows], found[rows], classes=classes)
+
+
+def _note(ideal: float, withheld: str) -> str:
+    """What the rules make of the true intensities, and what could not be measured."""
+    best = f"{ideal:.2f} from the true intensities" if math.isfinite(ideal) else ""
+    return "; ".join(part for part in (best, withheld) if part)
 
 
 def _ratio(part: Any, whole: Any) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from palsy_cli import pipeline
 from palsy_cli.config import Settings
 from palsy_cli.networks.weights import ModelSet
-from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, WeakSide
+from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, Symptoms, WeakSide
 from palsy_cli.simulate.clips import Truth, simulate_clip
 from palsy_cli.simulate.palsy import SYNKINESIS_GAINS, Lesion, draw_misfires, uniform_lesion
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
@@ -25,7 +25,7 @@ from palsy_cli.simulate.scores import draw_lesion, severity_of_grade
 from palsy_cli.simulate.script import ALL_UNITS, write_script
 from palsy_cli.stages.action_units import estimate_by_helpers
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.symptoms import CLINICAL_REGIONS
+from palsy_cli.stages.symptoms import CLINICAL_REGIONS, find_symptoms
 
 #: Frames per second and tempo of the videos: all movements in 25 seconds. Faster ones leave too few frames in which a
 #: trigger is active to tell whether anything follows it.
@@ -73,6 +73,8 @@ class Case:
         pairs: (response, trigger) flagged as synkinetic, per side.
         tested_synkinesis: whether any pair had enough keyframes.
         asymmetry: sum of |delta AM| over all units.
+        ideal_sides, ideal_pairs: ``weak_sides`` and ``pairs`` that the same rules name from the true intensities: no
+            network can do better with them.
         by_helpers: number of helper frames -> (left, right) as found with so many; empty when not asked for.
     """
 
@@ -93,6 +95,8 @@ class Case:
     asymmetry: float
     of_pictures: tuple[float, ...] | None = None
     of_movement: tuple[float, ...] | None = None
+    ideal_sides: dict[str, WeakSide | None] = field(default_factory=dict)
+    ideal_pairs: frozenset[tuple[Side, int, int]] = frozenset()
     by_helpers: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     @property
@@ -177,7 +181,7 @@ def examine(
     """
     video, truth = film(patient, face, folder)
     result = pipeline.assess(video, settings=settings, models=models)
-    case = to_case(patient, truth, result)
+    case = to_case(patient, truth, result, settings)
     return dataclasses.replace(case, by_helpers=_with_helpers(helpers, result.keyframes, settings, models))
 
 
@@ -192,7 +196,7 @@ def _with_helpers(
     return {m: (units.left, units.right) for m, units in found.items()}
 
 
-def to_case(patient: Patient, truth: Truth, result: Any) -> Case:
+def to_case(patient: Patient, truth: Truth, result: Any, settings: Settings) -> Case:
     """What is kept of an ``Assessment`` beside its truth."""
     found = result.landmarks.points
     used = np.isfinite(found).all((1, 2))
@@ -201,6 +205,8 @@ def to_case(patient: Patient, truth: Truth, result: Any) -> Case:
     percent = 100 * away / unit
     rows = result.keyframes.frames
     symptoms, grades = result.symptoms, result.grades
+    true = dataclasses.replace(result.action_units, left=truth.left[rows], right=truth.right[rows])
+    ideal = find_symptoms(true, settings.symptoms)
     deltas = [abs(each.delta_am) for each in symptoms.action_units if each.delta_am is not None]
     return Case(
         person=patient.person,
@@ -208,16 +214,26 @@ def to_case(patient: Patient, truth: Truth, result: Any) -> Case:
         grade=truth.house_brackmann,
         points_error=percent.mean(1),
         corner_error=percent[:, [36, 39, 42, 45, 48, 54]].mean(1),
-        true_left=truth.left[rows],
-        true_right=truth.right[rows],
+        true_left=true.left,
+        true_right=true.right,
         left=result.action_units.left,
         right=result.action_units.right,
-        weak_sides={region.region: region.weak_side for region in symptoms.regions} | {"face": symptoms.weak_side},
+        weak_sides=_weak_sides(symptoms),
         severity=grades.severity,
         house_brackmann=grades.house_brackmann,
-        pairs=frozenset((pair.side, pair.response_au, pair.trigger_au) for pair in symptoms.pairs),
+        pairs=_pairs(symptoms),
         tested_synkinesis=symptoms.synkinesis_present is not None,
         asymmetry=float(sum(deltas)),
         of_pictures=grades.house_brackmann_of_pictures,
         of_movement=grades.house_brackmann_of_movement,
+        ideal_sides=_weak_sides(ideal),
+        ideal_pairs=_pairs(ideal),
     )
+
+
+def _weak_sides(symptoms: Symptoms) -> dict[str, WeakSide | None]:
+    return {region.region: region.weak_side for region in symptoms.regions} | {"face": symptoms.weak_side}
+
+
+def _pairs(symptoms: Symptoms) -> frozenset[tuple[Side, int, int]]:
+    return frozenset((pair.side, pair.response_au, pair.trigger_au) for pair in symptoms.pairs)

@@ -86,6 +86,7 @@ def test_pairs_too_many_and_too_few(cases: list[Case]) -> None:
     more = by_name(synkinesis_figures(invented))
     assert more["recall of pairs"].value == 1.0 and (more["precision of pairs"].value or 1) < 0.6
     assert more["patients without any that are told none"].value == 0.0
+    assert more["recall of pairs"].note == "1.00 from the true intensities"
     blind = by_name(synkinesis_figures([dataclasses.replace(case, pairs=frozenset()) for case in cases]))
     assert blind["recall of pairs"].value == 0.0 and blind["precision of pairs"].value is None
 
