@@ -21,6 +21,7 @@ from palsy_cli.networks.dem import (
     expected_difference,
     expected_intensity,
 )
+from palsy_cli.networks.device import autocast
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfFaces
 
 #: Keyframes that are tried as the patient's rest.
@@ -103,8 +104,8 @@ class _Side:
         values, taps = [], []
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
-                x = half_tensor(images[start : start + batch_size], ovpm.input_size).to(device)
-                logits, maps = ovpm.forward_with_taps(normalise(x))
+                x = normalise(half_tensor(images[start : start + batch_size], ovpm.input_size).to(device))
+                logits, maps = ovpm.forward_with_taps(x.contiguous(memory_format=torch.channels_last))
                 values.append(self._value(logits.float()))
                 taps.append(maps)
         self.values = torch.cat(values)
@@ -124,15 +125,19 @@ class _Side:
         return (forwards - self._asked([(j, i) for i, j in pairs])) / 2 if antisymmetric else forwards
 
     def _asked(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
-        """(len(pairs), channels) what the difference network says of F_i - F_j."""
+        """(len(pairs), channels) what the difference network says of F_i - F_j.
+
+        The maps and their differences are fp32: what little two frames differ by would be rounded away. The network may
+        then read them in bf16, which moves an intensity by 0.01 at most.
+        """
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self.known]
         decode = expected_difference if self.settings.decode == "expectation" else argmax_difference
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.values.device):
             for start in range(0, len(new), self.batch_size):
                 batch = new[start : start + self.batch_size]
                 first, second = (list(index) for index in zip(*batch, strict=True))
                 maps = difference([t[first] for t in self.taps], [t[second] for t in self.taps])
-                self.known.update(zip(batch, decode(self.dvpm(maps)), strict=True))
+                self.known.update(zip(batch, decode(self.dvpm(maps).float()), strict=True))
         return torch.stack([self.known[pair] for pair in pairs]) if pairs else self.values[:0]
 
     def estimate(self, helpers: list[tuple[int, ...]], anchors: Tensor) -> FloatArray:

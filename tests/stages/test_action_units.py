@@ -177,7 +177,7 @@ def test_same_seed_same_answer(random_networks: tuple[OVPM, DVPM]) -> None:
 def test_batches_do_not_matter(random_networks: tuple[OVPM, DVPM]) -> None:
     halves = noisy_halves()
     one, all_at_once = (estimate_action_units(halves, *random_networks, CLINICAL, batch_size=b) for b in (1, 64))
-    assert np.allclose(one.left, all_at_once.left, atol=1e-3)
+    assert np.allclose(one.left, all_at_once.left, atol=0.01)  # bf16 rounds by batch
 
 
 def test_no_helper_is_the_single_frame_network(random_networks: tuple[OVPM, DVPM]) -> None:
