@@ -232,7 +232,7 @@ def _train_detector(job: Job, _: Path | None) -> Trained:
 def _train_landmarks(job: Job, _: Path | None) -> Trained:
     recipe = job.recipe()
     network = cast("CascadedFCN", _build(job, "landmark_fcn"))
-    task = LandmarkTask(network, job.samples(), batch_size=recipe.batch_size)
+    task = LandmarkTask(network, job.samples(), batch_size=recipe.batch_size, openings=job.size != "paper")
     return Trained(network, job.fit(task, recipe))
 
 

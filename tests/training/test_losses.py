@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from palsy_cli.training.losses import soft_cross_entropy
+from palsy_cli.networks.landmark_fcn import gaussian_targets
+from palsy_cli.training.losses import bell_centres, soft_cross_entropy
 from palsy_cli.training.prefetch import prefetch
 
 
@@ -34,6 +35,17 @@ def test_between_two_classes_both_count(value: float) -> None:
         optimiser.step()
     expected = float((found.detach().softmax(-1) * torch.arange(-5, 6)).sum())
     assert abs(expected - value) < 0.05
+
+
+def test_a_bell_is_centred_on_its_point() -> None:
+    points = torch.tensor([[[40.0, 31.5], [20.25, 60.0]]])
+    maps = gaussian_targets(points).requires_grad_()
+    centres = bell_centres(maps)
+    torch.testing.assert_close(centres, points, atol=1e-3, rtol=0)
+    centres[0, 0, 0].backward()
+    gradient = maps.grad[0, 0]  # type: ignore[index]
+    assert gradient[31, 45] > 0 > gradient[31, 35], "more on the right of it moves it to the right"
+    assert not bell_centres(torch.full((1, 2, 8, 8), -1.0)).any(), "a map without any bell points nowhere"
 
 
 def test_values_outside_the_scale_are_its_ends() -> None:

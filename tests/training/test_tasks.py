@@ -13,6 +13,7 @@ import torch
 
 from palsy_cli.datasets.people import read_photos, read_rig
 from palsy_cli.networks.algrnet_regions import to_49
+from palsy_cli.networks.landmark_fcn import gaussian_targets
 from palsy_cli.networks.registry import build_network
 from palsy_cli.stages import alignment
 from palsy_cli.training.loop import Task
@@ -64,7 +65,7 @@ def make(samples: FaceSamples, data: Path, monkeypatch: pytest.MonkeyPatch) -> M
 
     tasks: dict[str, Callable[[], Task]] = {
         "retinaface": lambda: detector_task(data),
-        "landmark_fcn": lambda: LandmarkTask(build("landmark_fcn"), samples, batch_size=BATCH),  # type: ignore[arg-type]
+        "landmark_fcn": lambda: LandmarkTask(build("landmark_fcn"), samples, batch_size=BATCH, openings=True),  # type: ignore[arg-type]
         "ovpm": lambda: difference(freeze=False),
         "dvpm": lambda: difference(freeze=True),
         "algrnet": lambda: SeverityTask(build("algrnet"), samples, batch_size=BATCH),  # type: ignore[arg-type]
@@ -128,6 +129,36 @@ def test_frozen_parts_stay(make: Make) -> None:
         batches.close()  # type: ignore[attr-defined]
         assert all(p.grad is None for p in task.module.get_submodule(part).parameters()), name
         assert any(p.grad is not None for p in task.module.parameters()), name
+
+
+def test_lids_that_stay_open_cost_more_than_all_points_moved_as_far(samples: FaceSamples) -> None:
+    """Maps alone hardly tell the two apart: that is why openings have a term of their own."""
+
+    def cost(moved: torch.Tensor) -> dict[str, float]:
+        truth = torch.from_numpy(samples.points[:4]).float() / 3
+        maps = gaussian_targets(truth + moved)
+        task = LandmarkTask(lambda _: (maps, maps), samples, batch_size=BATCH, openings=True)  # type: ignore[arg-type]
+        return {name: float(value) for name, value in task.loss((None, truth)).items()}
+
+    lids, everything = torch.zeros(68, 2), torch.zeros(68, 2)
+    lids[[37, 38, 43, 44], 1] = -2.0
+    everything[:, 1] = -2.0
+    assert cost(lids)["maps"] < cost(everything)["maps"]
+    assert cost(lids)["openings"] > 100 * cost(everything)["openings"]
+    assert cost(lids)["points"] == pytest.approx(4 / 68 * cost(everything)["points"], rel=0.05)
+
+
+def test_closing_eyes_are_shown_four_times(samples: FaceSamples) -> None:
+    rows = np.flatnonzero(~samples.held_out)[:2]
+    left = np.zeros_like(samples.left)
+    left[rows[0], 12] = 4.0
+    staged = dataclasses.replace(samples, left=left, right=np.zeros_like(left))
+    shown = {
+        openings: LandmarkTask(build("landmark_fcn"), staged, batch_size=BATCH, openings=openings).training  # type: ignore[arg-type]
+        for openings in (True, False)
+    }
+    assert [int((shown[True] == row).sum()) for row in rows] == [4, 1]
+    assert [int((shown[False] == row).sum()) for row in rows] == [1, 1]
 
 
 def test_difference_labels_fit_their_pictures(make: Make, samples: FaceSamples) -> None:
