@@ -24,7 +24,8 @@ def perfect_case(patient: Any, rng: np.random.Generator) -> Case:
     lesion, grade = patient.lesion, house_brackmann(patient.lesion)
     pairs = frozenset((lesion.side, *pair) for pair in lesion.synkinesis)
     case = Case(
-        patient.person, lesion, grade, np.full(9, 2.0), np.full(9, 3.0), left, right, left, right,
+        patient.person, lesion, grade, np.full(9, 2.0), np.full(9, 3.0), left[:, :2], left[:, :2],
+        left, right, left, right,
         {}, one_hot(severity_of_grade(grade), 4), one_hot(grade - 1, 6), pairs, True,
         sum(lesion.weakness.values()),
     )  # fmt: skip

@@ -81,11 +81,14 @@ def landmark_figures(cases: Sequence[Case]) -> list[Figure]:
     errors = np.array([case.points_error.mean() for case in cases])
     strong = [case for case in cases if case.grade >= 5]
     corners = np.array([case.corner_error.mean() for case in strong])
+    opening = [pearson(case.eyes_open.reshape(-1, 1), case.true_eyes_open.reshape(-1, 1))[0] for case in cases]
     return [
         measure("landmarks", "mean error %, simulated patients", mean_over(errors), people,
                 target="<= 4.0"),
         measure("landmarks", "eye and mouth corners %, grades V and VI", mean_over(corners),
                 [case.person for case in strong], target="<= 5"),
+        measure("landmarks", "PCC of the eyes' opening over time, simulated patients", mean_over(np.array(opening)),
+                people),
     ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from palsy_cli.config import Settings
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import ByteImage, FloatArray, Keyframes, Side, Symptoms, WeakSide
 from palsy_cli.simulate.clips import Truth, simulate_clip
+from palsy_cli.simulate.muscles import LID_PAIRS
 from palsy_cli.simulate.palsy import SYNKINESIS_GAINS, Lesion, draw_misfires, uniform_lesion
 from palsy_cli.simulate.photo_renderer import PhotoRenderer
 from palsy_cli.simulate.scores import draw_lesion, severity_of_grade
@@ -65,6 +66,7 @@ class Case:
         grade: true House-Brackmann grade, 1..6.
         points_error: (F,) mean error of the 68 points in each used frame, percent of the outer-canthal distance.
         corner_error: (F,) the same of the corners of eyes and mouth alone.
+        eyes_open, true_eyes_open: (F, 2) how far each eye is open in each used frame, same unit.
         true_left, true_right: (K, 14) intensities 0..5 in the keyframes.
         left, right: (K, 14) as found.
         weak_sides: region -> side as found; the whole face is ``face``.
@@ -83,6 +85,8 @@ class Case:
     grade: int
     points_error: FloatArray
     corner_error: FloatArray
+    eyes_open: FloatArray
+    true_eyes_open: FloatArray
     true_left: FloatArray
     true_right: FloatArray
     left: FloatArray
@@ -200,9 +204,9 @@ def to_case(patient: Patient, truth: Truth, result: Any, settings: Settings) -> 
     """What is kept of an ``Assessment`` beside its truth."""
     found = result.landmarks.points
     used = np.isfinite(found).all((1, 2))
-    away = np.linalg.norm(found[used] - truth.points[used], axis=-1)
-    unit = np.linalg.norm(truth.points[used, 45] - truth.points[used, 36], axis=-1)[:, None]
-    percent = 100 * away / unit
+    found, wanted = found[used], truth.points[used]
+    unit = np.linalg.norm(wanted[:, 45] - wanted[:, 36], axis=-1)[:, None]
+    percent = 100 * np.linalg.norm(found - wanted, axis=-1) / unit
     rows = result.keyframes.frames
     symptoms, grades = result.symptoms, result.grades
     true = dataclasses.replace(result.action_units, left=truth.left[rows], right=truth.right[rows])
@@ -214,6 +218,8 @@ def to_case(patient: Patient, truth: Truth, result: Any, settings: Settings) -> 
         grade=truth.house_brackmann,
         points_error=percent.mean(1),
         corner_error=percent[:, [36, 39, 42, 45, 48, 54]].mean(1),
+        eyes_open=100 * _eyes_open(found) / unit,
+        true_eyes_open=100 * _eyes_open(wanted) / unit,
         true_left=true.left,
         true_right=true.right,
         left=result.action_units.left,
@@ -229,6 +235,12 @@ def to_case(patient: Patient, truth: Truth, result: Any, settings: Settings) -> 
         ideal_sides=_weak_sides(ideal),
         ideal_pairs=_pairs(ideal),
     )
+
+
+def _eyes_open(points: FloatArray) -> FloatArray:
+    """(F, 2) mean distance of the lids of the right and of the left eye, in the unit of the points (F, 68, 2)."""
+    sides = [np.array(LID_PAIRS[side]).T for side in ("right", "left")]
+    return np.stack([np.linalg.norm(points[:, up] - points[:, low], axis=-1).mean(1) for up, low in sides], axis=1)
 
 
 def _weak_sides(symptoms: Symptoms) -> dict[str, WeakSide | None]:
