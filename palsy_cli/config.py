@@ -142,17 +142,17 @@ class GradeSettings:
     #: Let the measured asymmetry of movement speak beside the pictures (ours; for palsies of one side).
     with_movement: bool = True
     #: Asymmetry of the whole face (0..1) at which a grade above I and one of I are equally likely.
-    movement_cut_1: float = 0.041
+    movement_cut_1: float = 0.034
     #: The same between II and III.
-    movement_cut_2: float = 0.122
+    movement_cut_2: float = 0.115
     #: The same between III and IV.
-    movement_cut_3: float = 0.329
+    movement_cut_3: float = 0.321
     #: The same between IV and V.
-    movement_cut_4: float = 0.7
+    movement_cut_4: float = 0.658
     #: The same between V and VI.
-    movement_cut_5: float = 0.937
+    movement_cut_5: float = 0.916
     #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
-    movement_spread: float = 0.036
+    movement_spread: float = 0.025
     #: Share of faces (0..1) whose movement is measured so wrongly that it says nothing of the grade.
     movement_outliers: float = 0.05
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
