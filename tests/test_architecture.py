@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("batch", "benchmark"),
     ("training", "evaluation"),
     ("pipeline",),
+    ("exports",),
     ("report", "simulate", "datasets"),
     ("stages",),
     ("networks",),
@@ -110,7 +111,7 @@ def test_files_and_functions_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=ident)
 def test_commands_are_thin_and_import_late(path: Path) -> None:
     heavy = {"torch", "timm", "cv2", "av", "numpy", "scipy"}
-    late = {"pipeline", "report", "simulate", "stages", "networks", "training", "records", "files"}
+    late = {"pipeline", "exports", "report", "simulate", "stages", "networks", "training", "records", "files"}
     module = tree(path)
     assert path.name == "__init__.py" or len(path.read_text().splitlines()) <= 75
     for node in module.body:

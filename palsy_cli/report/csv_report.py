@@ -111,7 +111,7 @@ def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], F
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The non-empty rows with their line numbers; raises InputError when the file is no readable text."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # line ends within a quoted cell stay as they are
         first = text.partition("\n")[0]
         delimiter = "\t" if "\t" in first and "," not in first else ","
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
