@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import palsy_cli
 from palsy_cli import console
-from palsy_cli.cli import aus, evaluate, grade, info, keyframes, landmarks, models, simulate, symptoms, train
+from palsy_cli.cli import aus, evaluate, export, grade, info, keyframes, landmarks, models, simulate, symptoms, train
 from palsy_cli.cli.assess import assess
 from palsy_cli.errors import PalsyError
 
@@ -90,6 +90,7 @@ app.command("symptoms")(symptoms.symptoms)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.add_typer(models.app, name="models")
 app.command("info")(info.info)
 
