@@ -23,8 +23,8 @@ from palsy_cli.training.samples import (
 
 
 def test_shapes(samples: FaceSamples) -> None:
-    free, lesion = FRAMES["free"], FRAMES["lesion"]
-    count = 3 * (3 * free + 6 * lesion) + 2 * FRAMES["still"] + DRAWN * (free + lesion)
+    free, misfire, lesion = FRAMES["free"], FRAMES["misfire"], FRAMES["lesion"]
+    count = 3 * (3 * free + 2 * misfire + 6 * lesion) + 2 * FRAMES["still"] + DRAWN * (free + lesion)
     assert samples.images.shape == (count, CACHE_SIDE, CACHE_SIDE, 3) and samples.images.dtype == np.uint8
     assert samples.points.shape == (count, 68, 2) and samples.flow.shape == (count, CACHE_SIDE // 8, CACHE_SIDE // 8, 2)
     assert samples.left.shape == samples.right.shape == (count, 14)
@@ -32,7 +32,7 @@ def test_shapes(samples: FaceSamples) -> None:
 
 
 def test_resting_frames_have_no_labels_of_movement(samples: FaceSamples) -> None:
-    assert samples.rest.sum() == RESTS_PER_EPISODE * (3 * (3 + 6) + DRAWN * 2)
+    assert samples.rest.sum() == RESTS_PER_EPISODE * (3 * (3 + 2 + 6) + DRAWN * 2)
     assert not samples.left[samples.rest].any() and not samples.right[samples.rest].any()
     moving = ~samples.rest & np.isfinite(samples.left[:, 0])
     assert (samples.left[moving] + samples.right[moving]).any(1).mean() > 0.9
