@@ -238,3 +238,8 @@ def graded_rows(samples: FaceSamples) -> tuple[np.ndarray[Any, Any], np.ndarray[
     """Rows with a House-Brackmann grade and muscles at work: of training people, of held-out people."""
     graded = (samples.grade > 0) & ~samples.rest
     return np.flatnonzero(graded & ~samples.held_out), np.flatnonzero(graded & samples.held_out)
+
+
+def shown_more(rows: np.ndarray[Any, Any], which: np.ndarray[Any, Any], *, times: int) -> np.ndarray[Any, Any]:
+    """Rows (N,) to learn from in an epoch, those marked in ``which`` (N,) so many times instead of once."""
+    return np.concatenate([rows, np.tile(rows[which], times - 1)])

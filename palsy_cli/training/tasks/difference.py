@@ -19,7 +19,7 @@ from palsy_cli.stages.action_units import normalise
 from palsy_cli.training.augment import jitter_light
 from palsy_cli.training.losses import soft_cross_entropy
 from palsy_cli.training.prefetch import prefetch
-from palsy_cli.training.samples import FaceSamples
+from palsy_cli.training.samples import FaceSamples, shown_more
 
 #: Noise of each alignment point as a share of the eye distance.
 _POINT_NOISE = 0.008
@@ -71,8 +71,7 @@ class DifferenceTask:
         labelled = np.isfinite(samples.left[:, 0]) & ~np.isin(samples.episode, unfit)
         self.partners = _partners(samples, labelled)
         learned = np.flatnonzero(labelled & ~samples.held_out)
-        misfiring = learned[_misfires(samples, learned)]
-        self.training = np.concatenate([learned, np.tile(misfiring, _MISFIRE_TIMES - 1)])
+        self.training = shown_more(learned, _misfires(samples, learned), times=_MISFIRE_TIMES)
         self.check = np.flatnonzero(labelled & samples.held_out & ~samples.rest)[:640]
         self.steps_per_epoch = max(1, len(self.training) // self.faces)
         for parameter in ovpm.parameters():

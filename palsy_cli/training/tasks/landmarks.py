@@ -19,7 +19,7 @@ from palsy_cli.stages.landmarks import CROP, standardise
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.losses import bell_centres
 from palsy_cli.training.prefetch import prefetch
-from palsy_cli.training.samples import FaceSamples
+from palsy_cli.training.samples import FaceSamples, shown_more
 
 #: Points whose distance says how far an eye or the lips are open: (upper, lower).
 _UPPER, _LOWER = (list(ends) for ends in zip(*LID_PAIRS["right"], *LID_PAIRS["left"], *INNER_LIP_PAIRS, strict=True))
@@ -47,9 +47,7 @@ class LandmarkTask:
         self.training = np.flatnonzero(~samples.held_out)
         if openings:
             closure = np.nan_to_num(np.maximum(samples.left, samples.right)[self.training, ALL_AUS.index(43)])
-            self.training = np.concatenate(
-                [self.training, np.repeat(self.training[closure >= _CLOSING], _CLOSING_TIMES - 1)]
-            )
+            self.training = shown_more(self.training, closure >= _CLOSING, times=_CLOSING_TIMES)
         self.check = np.flatnonzero(samples.held_out)[::4][:640]
         self.steps_per_epoch = max(1, len(self.training) // batch_size)
 
