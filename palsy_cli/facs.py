@@ -1,6 +1,8 @@
-"""FACS intensity 0..5 and share of the full movement: the steps A to E are not equally wide."""
+"""FACS intensity 0..5 and share of the full movement: the steps A to E are not equally wide. Columns by unit."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,3 +21,9 @@ def fraction_of_intensity(intensity: float | FloatArray) -> FloatArray:
 def intensity_of_fraction(fraction: float | FloatArray) -> FloatArray:
     """Inverse of phi: share of the full movement 0..1 -> AU intensity 0..5; clipped outside."""
     return np.asarray(np.interp(fraction, FRACTIONS, np.arange(6.0)))
+
+
+def columns_of(values: FloatArray, aus: Sequence[int], *, wanted: Sequence[int]) -> FloatArray:
+    """(N, A) values of the units ``aus`` as (N, W) of those ``wanted``; NaN for units that are not among them."""
+    padded = np.column_stack([values, np.full(len(values), np.nan)])
+    return np.asarray(padded[:, [aus.index(au) if au in aus else -1 for au in wanted]])

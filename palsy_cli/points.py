@@ -1,4 +1,4 @@
-"""How the points of a face are renamed when its picture is mirrored.
+"""Which points a face has, and how they are renamed when its picture is mirrored.
 
 Point k of a mirrored face is point ``MIRROR[k]`` of the original: what was the right mouth corner is now seen where the
 left one belongs. Each table is its own inverse.
@@ -26,6 +26,8 @@ def _exchange(count: int, twins: tuple[tuple[int, int], ...]) -> npt.NDArray[np.
     return order
 
 
+#: The 49 points of JAA-Net and BP4D as numbers of the 68: without the jaw (0-16) and the inner lip corners (60, 64).
+POINTS_49: tuple[int, ...] = (*range(17, 60), 61, 62, 63, 65, 66, 67)
 #: The 68 points (iBUG order).
 MIRROR_68: npt.NDArray[np.int64] = _exchange(68, _TWINS_68)
 #: The detector's five: right eye, left eye, nose tip, right and left mouth corner.

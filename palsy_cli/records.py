@@ -327,6 +327,8 @@ class RunInfo:
     seconds: dict[str, float] = field(default_factory=dict)
     #: ``dataclasses.asdict`` of the settings, so that a report can state the thresholds that were used.
     settings: dict[str, Any] = field(default_factory=dict)
+    #: Norms of healthy people that were used: ``people`` and ``sha256``; ``None`` for the built-in prior.
+    norms: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

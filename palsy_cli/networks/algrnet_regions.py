@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from palsy_cli.points import MIRROR_68
+from palsy_cli.points import MIRROR_68, POINTS_49
 from palsy_cli.records import CORE_AUS, SIDES, Side
 
 if TYPE_CHECKING:
     import numpy as np
-
-#: The 49 points as numbers of the 68: without the jaw (0-16) and the inner lip corners (60, 64).
-POINTS_49: tuple[int, ...] = (*range(17, 60), 61, 62, 63, 65, 66, 67)
 
 #: ``mirrored[i] = points[MIRROR_49[i]]`` renames the points of a horizontally flipped face (its own inverse).
 MIRROR_49: tuple[int, ...] = tuple(POINTS_49.index(int(MIRROR_68[k])) for k in POINTS_49)
@@ -94,6 +91,9 @@ _AU_CENTRES: dict[int, tuple[tuple[Centre, ...], bool]] = {
     25: _LIP_MIDDLES,
     26: _CHIN,
 }
+
+#: The action units that ALGRNet can look for.
+KNOWN_AUS: tuple[int, ...] = tuple(_AU_CENTRES)
 
 #: Six muscle groups, top to bottom: where each lies on the patient's right and left.
 _MUSCLE_GROUPS: dict[str, tuple[Centre, Centre]] = {

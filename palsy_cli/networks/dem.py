@@ -9,25 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from timm.models.vgg import VGG
 from torch import Tensor, nn
 
+from palsy_cli.networks.backbones import PLAIN_CONVS, VGG_CONVS, Trunk, pooled_head, tap_widths
 from palsy_cli.networks.layers import hidden_layer
 
 Fusion = Literal["concat", "add"]
 
 #: Convolutions before each max-pool (VGG-19).
-CONVS_PER_BLOCK = (2, 2, 4, 4, 4)
+CONVS_PER_BLOCK = VGG_CONVS["vgg19"]
 
 #: Maps handed from the OVPM to the DVPM, one after each max-pool.
 TAPS = len(CONVS_PER_BLOCK)
 
 #: Largest intensity; OVPM classes are 0..5 and DVPM classes -5..5.
 MAX_INTENSITY = 5
+
+#: Channels and width of the hidden layers of VGG.
+VGG_WIDTHS = (64, 128, 256, 512, 512)
+VGG_FC = 4096
 
 #: Twelve action units and the two extra channels (43 and 18).
 _SMALL: dict[str, Any] = {"aus": 14, "batch_norm": True, "dropout": 0.2}
@@ -48,42 +53,52 @@ DVPM_SIZES: dict[str, dict[str, Any]] = {
 class OVPM(nn.Module):
     """Original-value model: half face to AU intensities, with its maps as by-product (DEM, fig. 5).
 
-    VGG-19: features, 7x7 average pooling, two hidden layers; 139.9 M parameters at the paper's size.
+    VGG-19: features, 7x7 average pooling, two hidden layers; 139.9 M parameters at the paper's size. Other backbones
+    (DEM, table 4) end as published, all but VGG-16 in a single fully connected layer or nearly so.
 
     Args:
-        widths: channels of the five blocks.
-        fc_dim: width of the two hidden layers.
+        widths: channels of VGG's five blocks.
+        fc_dim: width of VGG's two hidden layers.
         aus: action units.
         classes: intensity classes per AU.
         input_size: (height, width) in pixels of the half face.
-        batch_norm: normalise after every convolution and hidden layer; for small sizes trained from scratch.
-        dropout: probability after both hidden layers.
+        batch_norm: normalise after every convolution and hidden layer of VGG; for small sizes trained from scratch.
+        dropout: probability after both hidden layers of VGG.
+        backbone: one of ``backbones.BACKBONES``; one that is no VGG takes its own widths and head.
     """
 
     def __init__(
         self,
-        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
-        fc_dim: int = 4096,
+        widths: tuple[int, ...] = VGG_WIDTHS,
+        fc_dim: int = VGG_FC,
         aus: int = 12,
         classes: int = MAX_INTENSITY + 1,
         *,
         input_size: tuple[int, int] = (512, 256),
         batch_norm: bool = False,
         dropout: float = 0.5,
+        backbone: str = "vgg19",
     ) -> None:
         super().__init__()
         check_widths(widths, input_size)
-        self.aus, self.classes = aus, classes
+        self.aus, self.classes, self.backbone = aus, classes, backbone
         self.input_size: tuple[int, int] = (input_size[0], input_size[1])
-        self.blocks = vgg_blocks(3, widths, CONVS_PER_BLOCK, batch_norm=batch_norm)
-        self.head = fc_head(widths[-1], fc_dim, aus * classes, dropout, batch_norm=batch_norm)
+        self.blocks = nn.ModuleList()
+        self.trunk: Trunk | None = None
+        if backbone in VGG_CONVS:
+            self.blocks = vgg_blocks(3, widths, VGG_CONVS[backbone], batch_norm=batch_norm)
+            self.head = fc_head(widths[-1], fc_dim, aus * classes, dropout, batch_norm=batch_norm)
+        else:
+            check_backbone(backbone, widths, fc_dim, input_size, batch_norm=batch_norm)
+            self.trunk = Trunk(backbone)
+            self.head = pooled_head(backbone, self.trunk.widths[-1], aus * classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, aus, classes) of half faces (N, 3, H, W); raises ValueError for another shape."""
         return self.forward_with_taps(x)[0]
 
     def taps(self, x: Tensor) -> list[Tensor]:
-        """The maps F(1)..F(5) after each max-pool: (N, widths[k], H / 2^(k+1), W / 2^(k+1)) for k = 0..4.
+        """The maps F(1)..F(5) after each halving: (N, channels k, H / 2^(k+1), W / 2^(k+1)) for k = 0..4.
 
         Raises:
             ValueError: ``x`` is not (N, 3, H, W) of the network's input size.
@@ -91,6 +106,8 @@ class OVPM(nn.Module):
         height, width = self.input_size
         if x.ndim != 4 or x.shape[1:] != (3, height, width):
             raise ValueError(f"x: expected shape (N, 3, {height}, {width}), got {tuple(x.shape)}")
+        if self.trunk is not None:
+            return cast("list[Tensor]", self.trunk(x))
         maps = []
         for block in self.blocks:
             x = block(x)
@@ -132,17 +149,19 @@ class DVPM(nn.Module):
 
     VGG-19's blocks 2 to 5 run on the first difference, sign kept; after each block the difference of that
     depth is fused in. No picture enters. 141.3 M parameters at the paper's size. ``tap_scale`` (5,) is a
-    fixed factor per tap, 1 / standard deviation of the OVPM's map over the training data.
+    fixed factor per tap, 1 / standard deviation of the OVPM's map over the training data. Beside a backbone that
+    is no VGG the blocks are VGG's in form, with that backbone's channels, normalisation and head.
 
     Args:
-        widths: channels of the OVPM's five blocks.
-        fc_dim: width of the two hidden layers.
+        widths: channels of the OVPM's five blocks if that is a VGG.
+        fc_dim: width of VGG's two hidden layers.
         aus: action units.
         fusion: ``concat`` or ``add``, see ``Fuse``.
         input_size: (height, width) in pixels of the OVPM's input.
         batch_norm: normalise inside the blocks and the hidden layers.
-        dropout: probability after both hidden layers.
+        dropout: probability after both hidden layers of VGG.
         displacement: add a side output: how far the skin moved between both frames.
+        backbone: the OVPM's.
     """
 
     classes = 2 * MAX_INTENSITY + 1
@@ -150,8 +169,8 @@ class DVPM(nn.Module):
 
     def __init__(
         self,
-        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
-        fc_dim: int = 4096,
+        widths: tuple[int, ...] = VGG_WIDTHS,
+        fc_dim: int = VGG_FC,
         aus: int = 12,
         fusion: Fusion = "concat",
         *,
@@ -159,16 +178,25 @@ class DVPM(nn.Module):
         batch_norm: bool = False,
         dropout: float = 0.5,
         displacement: bool = False,
+        backbone: str = "vgg19",
     ) -> None:
         super().__init__()
         check_widths(widths, input_size)
         if fusion not in ("concat", "add"):
             raise ValueError(f"fusion: expected 'concat' or 'add', got {fusion!r}")
-        self.aus, self.widths = aus, tuple(widths)
+        convs, is_vgg = VGG_CONVS.get(backbone, PLAIN_CONVS), backbone in VGG_CONVS
+        if not is_vgg:
+            check_backbone(backbone, widths, fc_dim, input_size, batch_norm=batch_norm)
+            widths, batch_norm = tap_widths(backbone), True
+        self.aus, self.widths, self.backbone = aus, tuple(widths), backbone
         self.input_size: tuple[int, int] = (input_size[0], input_size[1])
-        self.blocks = vgg_blocks(widths[0], widths[1:], CONVS_PER_BLOCK[1:], batch_norm=batch_norm)
+        self.blocks = vgg_blocks(widths[0], widths[1:], convs[1:], batch_norm=batch_norm)
         self.fuse = nn.ModuleList(Fuse(width, fusion) for width in widths[1:])
-        self.head = fc_head(widths[-1], fc_dim, aus * self.classes, dropout, batch_norm=batch_norm)
+        self.head = (
+            fc_head(widths[-1], fc_dim, aus * self.classes, dropout, batch_norm=batch_norm)
+            if is_vgg
+            else pooled_head(backbone, widths[-1], aus * self.classes)
+        )
         self.displacement = nn.Conv2d(widths[2], 2, 1) if displacement else None
         self.register_buffer("tap_scale", torch.ones(TAPS))
 
@@ -218,6 +246,16 @@ def check_widths(widths: Sequence[int], input_size: Sequence[int]) -> None:
         raise ValueError(f"input_size: expected two sides of at least {2**TAPS}, got {tuple(input_size)}")
 
 
+def check_backbone(
+    backbone: str, widths: Sequence[int], fc_dim: int, input_size: Sequence[int], *, batch_norm: bool
+) -> None:
+    """Raise ValueError when a backbone that is no VGG is asked for VGG's sizes, or for sides that 32 divides not."""
+    if (tuple(widths), fc_dim, batch_norm) != (VGG_WIDTHS, VGG_FC, False):
+        raise ValueError(f"backbone: {backbone} has no widths, fc_dim and batch_norm to choose; take size paper")
+    if any(side % 2**TAPS for side in input_size):
+        raise ValueError(f"input_size: {backbone} needs multiples of {2**TAPS}, got {tuple(input_size)}")
+
+
 def vgg_blocks(channels_in: int, widths: Sequence[int], convs: Sequence[int], *, batch_norm: bool) -> nn.ModuleList:
     """VGG features of timm, cut after each max-pool into one ``nn.Sequential`` per block, He initialised."""
     plan: list[int | str] = []
@@ -263,8 +301,10 @@ def copy_vgg19(network: OVPM | DVPM, state: Mapping[str, Tensor]) -> None:
     The DVPM takes blocks 2 to 5. Only networks of the paper's widths without batch normalisation fit.
 
     Raises:
-        ValueError: the state dict lacks layers or their shapes differ.
+        ValueError: the network is no VGG-19, the state dict lacks layers or their shapes differ.
     """
+    if network.backbone != "vgg19":
+        raise ValueError(f"network: expected a VGG-19, got {network.backbone}")
     indices = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.")})
     convs = [layer for layer in network.blocks.modules() if isinstance(layer, nn.Conv2d)]
     if len(indices) != sum(CONVS_PER_BLOCK):

@@ -16,13 +16,21 @@ _MALLOC = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20}
 
 
 def choose_device(name: str) -> str:
-    """The PyTorch device of ``auto``, ``cpu``, ``cuda`` or ``mps``; raises UsageError when it is not there."""
+    """The PyTorch device of ``auto``, ``cpu``, ``cuda[:n]`` or ``mps``; raises UsageError when it is not there."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if available[device])
-    if not available.get(name, False):
+    if not available.get(name.partition(":")[0], False):
         raise UsageError(f"device {name!r} is not available here; use --device auto or cpu")
     return name
+
+
+def choose_devices(name: str) -> tuple[str, ...]:
+    """All devices that a name stands for: every GPU of the machine for ``cuda``, else one; raises as above."""
+    chosen = choose_device(name)
+    if chosen != "cuda":
+        return (chosen,)
+    return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
 
 
 def beside(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -31,12 +39,25 @@ def beside(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def autocast(device: torch.device | str, precision: str = "auto") -> torch.autocast:
-    """Mixed precision: bf16 if asked for, or with ``auto`` where the device computes it natively."""
+    """Mixed precision on a device as ``compute_type`` resolves it; raises UsageError as that does."""
+    chosen = compute_type(device, precision)
+    mixed = chosen != torch.float32
+    return torch.autocast(torch.device(device).type, dtype=chosen if mixed else torch.bfloat16, enabled=mixed)
+
+
+def compute_type(device: torch.device | str, precision: str = "auto") -> torch.dtype:
+    """What a precision (``auto``, ``bf16``, ``fp16``, ``fp32``) means on a device; ``auto`` is bf16 where it is native.
+
+    Raises:
+        UsageError: fp16 elsewhere than on CUDA.
+    """
     kind = torch.device(device).type
     if precision == "auto":
         native = torch.cuda.is_bf16_supported() if kind == "cuda" else cpu_has_bf16()
         precision = "bf16" if native and kind in ("cuda", "cpu") else "fp32"
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bf16")
+    if precision == "fp16" and kind != "cuda":
+        raise UsageError(f"precision fp16 needs a CUDA device, not {kind}; take bf16, fp32 or auto")
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
 
 
 def cpu_has_bf16() -> bool:

@@ -1,9 +1,10 @@
-"""``manifest.toml``: what a folder of weights holds."""
+"""``manifest.toml``: what a folder of weights holds, and where that folder is. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ else:
     import tomli as tomllib
 
 MANIFEST = "manifest.toml"
+#: Environment variable that names the folder of weights.
+MODELS_VARIABLE = "PALSY_MODELS"
 SCHEMA_VERSION = "1.0"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -61,6 +64,26 @@ class ModelEntry:
             raise ValueError(f"file: expected a plain file name, got {self.file!r}")
         if not _HEX_DIGEST.fullmatch(self.sha256):
             raise ValueError(f"sha256: expected 64 hex digits, got {self.sha256!r}")
+
+
+def find_models_dir(explicit: Path | None = None) -> tuple[Path, str]:
+    """Where the weights are, and why there.
+
+    ``--models`` or ``$PALSY_MODELS`` is the only place when given, whether anything is there or not; else
+    the checkout's ``models/``, then the folder inside the installed package.
+
+    Raises:
+        ModelError: no place was named and none is at hand.
+    """
+    if explicit is not None:
+        return Path(explicit), "--models"
+    if named := os.environ.get(MODELS_VARIABLE):
+        return Path(named), f"${MODELS_VARIABLE}"
+    package = Path(__file__).resolve().parents[1]
+    for folder, why in ((package.parent / "models", "checkout"), (package / "_models", "installed package")):
+        if (folder / MANIFEST).is_file():
+            return folder, why
+    raise ModelError(f"no weights found beside the package; name their folder by --models or ${MODELS_VARIABLE}")
 
 
 def read_manifest(directory: Path) -> list[ModelEntry]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,13 @@ import palsy_cli
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write, sha256_of
 from palsy_cli.networks.device import choose_device
-from palsy_cli.networks.manifest_file import MANIFEST, ModelEntry, read_manifest, update_manifest
+from palsy_cli.networks.manifest_file import (
+    MANIFEST,
+    ModelEntry,
+    find_models_dir,
+    read_manifest,
+    update_manifest,
+)
 from palsy_cli.networks.registry import NETWORKS, network_class, network_config
 from palsy_cli.records import ModelCard
 
@@ -50,8 +55,6 @@ __all__ = [
     "verify",
 ]
 
-#: Environment variable that names the folder of weights.
-MODELS_VARIABLE = "PALSY_MODELS"
 #: Header key of a DVPM: SHA-256 of the OVPM file whose maps it was trained on.
 OVPM_KEY = "ovpm_sha256"
 _REQUIRED_HEADER = ("network", "size", "config", "trained_on", "version")
@@ -81,26 +84,6 @@ class ModelStatus:
     present: bool
     ok: bool | None
     problem: str | None
-
-
-def find_models_dir(explicit: Path | None = None) -> tuple[Path, str]:
-    """Where the weights are, and why there.
-
-    ``--models`` or ``$PALSY_MODELS`` is the only place when given, whether anything is there or not; else
-    the checkout's ``models/``, then the folder inside the installed package.
-
-    Raises:
-        ModelError: no place was named and none is at hand.
-    """
-    if explicit is not None:
-        return Path(explicit), "--models"
-    if named := os.environ.get(MODELS_VARIABLE):
-        return Path(named), f"${MODELS_VARIABLE}"
-    package = Path(__file__).resolve().parents[1]
-    for folder, why in ((package.parent / "models", "checkout"), (package / "_models", "installed package")):
-        if (folder / MANIFEST).is_file():
-            return folder, why
-    raise ModelError(f"no weights found beside the package; name their folder by --models or ${MODELS_VARIABLE}")
 
 
 def save_network(

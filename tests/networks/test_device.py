@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from palsy_cli.errors import UsageError
-from palsy_cli.networks.device import autocast, choose_device, keep_freed_memory
+from palsy_cli.networks.device import autocast, choose_device, compute_type, keep_freed_memory
 
 
 def test_auto_is_something_that_computes() -> None:
@@ -38,6 +38,14 @@ def test_bf16_autocast_computes_in_bf16() -> None:
         assert layer(torch.ones(1, 4)).dtype == torch.bfloat16
     with autocast(torch.device("cpu"), "fp32"):
         assert layer(torch.ones(1, 4)).dtype == torch.float32
+
+
+def test_half_precision_is_for_gpus() -> None:
+    assert compute_type("cuda", "fp16") == torch.float16
+    assert compute_type("cpu", "fp32") == torch.float32
+    for kind in ("cpu", "mps"):
+        with pytest.raises(UsageError, match=f"needs a CUDA device, not {kind}"):
+            autocast(kind, "fp16")
 
 
 def test_memory_is_kept_where_glibc_is() -> None:

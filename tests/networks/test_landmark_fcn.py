@@ -11,6 +11,7 @@ from torch import nn
 from palsy_cli.networks.landmark_fcn import (
     SIZES,
     CascadedFCN,
+    TiledUpsampling,
     cascade_loss,
     decode_heatmaps,
     gaussian_targets,
@@ -53,6 +54,18 @@ def test_forward_shapes(overrides: dict[str, object]) -> None:
     assert torch.isfinite(h2).all()
 
 
+@pytest.mark.parametrize("tile", [2, 8])
+def test_tiled_upsampling_is_the_transposed_convolution(tile: int) -> None:
+    torch.manual_seed(tile)
+    ours = TiledUpsampling(5, 3, tile)
+    nn.init.normal_(ours.weight)
+    theirs = nn.ConvTranspose2d(5, 3, tile, stride=tile, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 5, 4, 6)
+    with torch.no_grad():
+        assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 96, 96), (1, 1, 95, 96), (1, 96, 96), (1, 1, 96, 128)])
 def test_wrong_input_shape_raises(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected shape"):
@@ -86,7 +99,7 @@ def test_second_stage_sees_the_picture_and_the_first_maps() -> None:
     x = torch.randn(1, 1, 96, 96)
     with torch.no_grad():
         h1, h2 = network(x)
-        assert torch.equal(h2, network.stage2(torch.cat([h1, x], dim=1)))
+        assert torch.allclose(h2, network.stage2(torch.cat([h1, x], dim=1)), atol=1e-5)
         assert not torch.allclose(h2, network.stage2(torch.cat([h1, 0 * x], dim=1)))
         assert not torch.allclose(h2, network.stage2(torch.cat([0 * h1, x], dim=1)))
 

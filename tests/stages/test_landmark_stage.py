@@ -29,9 +29,11 @@ class Brightest(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
 
+    def stage1(self, x: Tensor) -> Tensor:
+        return (x.clamp(min=0) ** 4 * self.gain).expand(-1, 68, -1, -1)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        maps = (x.clamp(min=0) ** 4 * self.gain).expand(-1, 68, -1, -1)
-        return maps, maps
+        return self.stage1(x), self.stage1(x)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,19 @@ def test_mirrored_picture_gives_mirrored_points(network: CascadedFCN, weighted: 
     assert np.allclose(other, alignment.mirror_points(points, CROP), atol=1e-4)
     assert np.allclose(other_sure.mean(1), sure.mean(1), atol=1e-6)
     assert np.ptp(points, axis=1).max() > 1, "the points differ from each other"
+
+
+def test_the_first_of_two_passes_asks_the_first_stage_alone(network: CascadedFCN) -> None:
+    asked: list[str] = []
+    hooks = [
+        stage.register_forward_hook(lambda *_, name=name: asked.append(name))
+        for name, stage in (("first", network.stage1), ("second", network.stage2))
+    ]
+    five = np.tile(alignment.five_points(neutral_points() * CROP / 512), (3, 1, 1))
+    locate(list(crops()), five, network, LandmarkSettings(passes=2, flip_average=False))
+    for hook in hooks:
+        hook.remove()
+    assert asked == ["first", "first", "second"]
 
 
 def test_without_averaging_the_network_is_not_symmetric(network: CascadedFCN) -> None:
@@ -125,13 +140,16 @@ class Template(nn.Module):
         self.gain = nn.Parameter(torch.ones(()))
         self.face = face
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def stage1(self, x: Tensor) -> Tensor:
         maps = torch.zeros(len(x), 68, CROP, CROP)
         for row, picture in enumerate(x[:, 0]):
             y, x_nose = divmod(int(picture.argmax()), CROP)
             for k, (dx, dy) in enumerate(np.round(self.face - self.face[30]).astype(int)):
                 maps[row, k, min(max(y + dy, 0), CROP - 1), min(max(x_nose + dx, 0), CROP - 1)] = 1.0
-        return maps, maps
+        return maps
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.stage1(x), self.stage1(x)
 
 
 def test_a_second_pass_centres_the_crop_on_the_points_found() -> None:

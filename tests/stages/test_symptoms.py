@@ -129,7 +129,7 @@ def test_weaker_side_is_named(severity: float) -> None:
 
 
 def test_dead_zone_is_relative_and_absolute() -> None:
-    """17 % less movement is healthy variation; 30 % less is not; and tiny movements never name a side."""
+    """10 % less movement is healthy variation; 30 % less is not; and tiny movements never name a side."""
     settings = SymptomSettings()
 
     def verdict(left: float, right: float, chosen: SymptomSettings = settings) -> str | None:
@@ -139,10 +139,10 @@ def test_dead_zone_is_relative_and_absolute() -> None:
     def of(share: float) -> float:
         return float(intensity_of_fraction(share))
 
-    assert verdict(of(1.0), of(0.83)) == "none"
+    assert verdict(of(1.0), of(0.90)) == "none"
     assert verdict(of(1.0), of(0.70)) == "right"
     assert verdict(0.4, 0.6) == "none"
-    assert verdict(of(1.0), of(0.83), PAPER) == "right"
+    assert verdict(of(1.0), of(0.90), PAPER) == "right"
     assert verdict(4.0, 4.0, PAPER) == "none"
 
 
@@ -156,8 +156,8 @@ def test_eye_region_follows_the_profile() -> None:
     assert paper.aus == (5, 6) and paper.delta_am == 0.0 and paper.weak_side == "none"
 
 
-def test_a_fifth_less_movement_is_weak_although_the_intensity_hardly_differs() -> None:
-    left, right = float(intensity_of_fraction(1.0)), float(intensity_of_fraction(0.8))
+def test_a_seventh_less_movement_is_weak_although_the_intensity_hardly_differs() -> None:
+    left, right = float(intensity_of_fraction(1.0)), float(intensity_of_fraction(0.85))
     units = table({12: pulse(5, left)}, {12: pulse(5, right)})
     assert find_symptoms(units).weak_side == "right"
     assert find_symptoms(units, SymptomSettings(compare_movement=False)).weak_side == "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -15,10 +16,12 @@ from palsy_cli.evaluation.metrics import confusion, macro_f1, rows_by_group, wit
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.hb_cascade import GRADES, REGION_CLASSES, HBCascade, SegmentationEncoder, fuse_log_softmax
 from palsy_cli.records import FloatArray
+from palsy_cli.simulate.scores import whole_grade
 from palsy_cli.stages import alignment
 from palsy_cli.stages.grading import encoder_alignment, encoder_tensor
 from palsy_cli.stages.regions import region_masks
 from palsy_cli.training.augment import jitter_light, jitter_matrix
+from palsy_cli.training.batches import count_batches, deal
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, graded_rows
 from palsy_cli.training.tasks.lessons import Taught, lesson_losses, lessons_of
@@ -29,13 +32,11 @@ class _FaceCrops:
 
     def __init__(self, samples: FaceSamples, *, size: int, batch_size: int, training: Any) -> None:
         self.samples, self.size, self.batch_size, self.training = samples, size, batch_size, training
-        self.steps_per_epoch = max(1, len(training) // batch_size)
+        self.steps_per_epoch = count_batches(len(training), batch_size=batch_size)
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[Any, Tensor, list[FloatArray], Any]]:
         """Rows, crops (B, 3, S, S) normalised, points (68, 2) of each, which of them are mirrored (B,)."""
-        order = rng.permutation(self.training)
-        for i in range(self.steps_per_epoch):
-            rows = np.sort(order[i * self.batch_size : (i + 1) * self.batch_size])
+        for rows in itertools.islice(deal(self.training, batch_size=self.batch_size, rng=rng), self.steps_per_epoch):
             yield rows, *self.cut(rows, rng)
 
     def cut(self, rows: Any, rng: np.random.Generator | None) -> tuple[Tensor, list[FloatArray], Any]:
@@ -68,7 +69,7 @@ class SegmentationTask:
     def __init__(self, module: SegmentationEncoder, samples: FaceSamples, *, size: int, batch_size: int) -> None:
         self.module = module
         self.check = np.flatnonzero(samples.held_out)[::8][:200]
-        self.crops = _FaceCrops(samples, size=size, batch_size=batch_size, training=np.flatnonzero(~samples.held_out))
+        self.crops = _FaceCrops(samples, size=size, batch_size=batch_size, training=np.flatnonzero(samples.learned))
         # An epoch is a quarter of the pictures, so that progress is seen and saved often.
         self.steps_per_epoch = self.crops.steps_per_epoch = max(1, self.crops.steps_per_epoch // 4)
 
@@ -102,21 +103,29 @@ class SegmentationTask:
 
 
 class GraderTask:
-    """Stage B: six grades by cross-entropy, with the lessons beside it; E1 is frozen inside the module."""
+    """Stage B: six grades by cross-entropy; E1 is frozen inside the module unless that is ``end_to_end``.
+
+    Args:
+        module: the network.
+        samples: faces with grades.
+        batch_size: faces a batch.
+        literal: the grades alone, as published; otherwise (ours) the lessons beside them.
+    """
 
     score_name = "f1"
 
-    def __init__(self, module: HBCascade, samples: FaceSamples, *, batch_size: int) -> None:
-        self.cascade, self.samples = module, samples
-        self.module = Taught(module, self._look, hidden=cast("nn.Linear", module.grader.head[-1]).in_features)
+    def __init__(self, module: HBCascade, samples: FaceSamples, *, batch_size: int, literal: bool = False) -> None:
+        self.cascade, self.samples, self.literal = module, samples, literal
+        hidden = cast("nn.Linear", module.grader.head[-1]).in_features
+        self.module: nn.Module = module if literal else Taught(module, self._look, hidden=hidden)
         training, self.check = graded_rows(samples)
         self.crops = _FaceCrops(samples, size=module.input_size, batch_size=batch_size, training=training)
         self.steps_per_epoch = self.crops.steps_per_epoch
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
-        """``(crops (B, 3, S, S), grades (B,) 0..5, lessons (B, LESSONS))``."""
+        """``(crops (B, 3, S, S), grades (B,) 0..5, lessons (B, LESSONS))``, the last unless ``literal``."""
         return prefetch(
-            (x, self._grades(rows), lessons_of(self.samples, rows, mirrored=mirrored))
+            (x, self._grades(rows), *(() if self.literal else (lessons_of(self.samples, rows, mirrored=mirrored),)))
             for rows, x, _, mirrored in self.crops.batches(rng)
         )
 
@@ -128,20 +137,23 @@ class GraderTask:
         return self.cascade.grader.head[-1](seen).float(), seen
 
     def _grades(self, rows: Any) -> Tensor:
-        return torch.from_numpy(self.samples.grade[rows].astype(np.int64) - 1)
+        """Whole grades 0..5."""
+        return torch.tensor([whole_grade(float(grade)) - 1 for grade in self.samples.grade[rows]])
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Cross-entropy of the grades, squared errors of the lessons."""
-        crops, grades, lessons = batch
-        logits, learned = self.module(crops)
-        parts = {"grade": functional.cross_entropy(logits, grades), **lesson_losses(learned, lessons)}
+        """Cross-entropy of the grades, squared errors of the lessons unless ``literal``."""
+        crops, grades, *lessons = batch
+        logits, *learned = [self.module(crops)] if self.literal else self.module(crops)
+        parts = {"grade": functional.cross_entropy(logits, grades)}
+        if not self.literal:
+            parts |= lesson_losses(learned[0], lessons[0])
         return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
     def validate(self) -> dict[str, float]:
         """Macro F1, accuracy, share within one grade of frames; F1 and temperature of episodes; on held-out people."""
         rows = [self.check[start : start + 32] for start in range(0, len(self.check), 32)]
         crops = (beside(self.module, self.crops.cut(some, None)[0]) for some in rows)
-        logits = torch.cat([self.module(x)[0].cpu() for x in crops])
+        logits = torch.cat([self.cascade(x).cpu() for x in crops])
         guess, real = logits.argmax(-1).numpy(), self._grades(self.check).numpy()
         episodes = rows_by_group(self.samples.episode[self.check])
         fused = np.array([int(fuse_log_softmax(logits[own]).argmax()) for own in episodes])

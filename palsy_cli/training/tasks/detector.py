@@ -13,6 +13,7 @@ from palsy_cli.networks.device import beside
 from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, multibox_loss, nms
 from palsy_cli.records import ByteImage
 from palsy_cli.stages.detection import box_iou
+from palsy_cli.training.batches import own_stretch
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.scenes import Portrait, Scene, draw_scene
 
@@ -42,7 +43,8 @@ class DetectorTask:
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
         """``(images (B, 224, 224, 3) uint8, list of boxes, list of points)``."""
-        return prefetch(self._batch(rng) for _ in range(self.steps_per_epoch))
+        own = own_stretch(rng)
+        return prefetch(self._batch(own) for _ in range(self.steps_per_epoch))
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         return _stack(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ from palsy_cli.records import CORE_AUS, ByteImage, FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.action_units import normalise
 from palsy_cli.training.augment import jitter_light
+from palsy_cli.training.batches import count_batches, deal
 from palsy_cli.training.losses import soft_cross_entropy
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, shown_more
+from palsy_cli.training.tasks.halves import alignable, half_face_alignment, split
 
 #: Noise of each alignment point as a share of the eye distance.
 _POINT_NOISE = 0.008
@@ -32,8 +34,9 @@ _MISFIRE_TIMES = 2
 _AT_WORK, _IDLE = 1.0, 0.3
 #: Weights of squared error, cross-entropy and displacement; squared error is what learns (labels are mostly zero).
 _SQUARED, _CLASSES, _FLOW = 0.3, 0.02, 0.3
-#: Alignment that stretches a face this much more in one direction than in the other is none.
-_MOST_STRETCH = 4.0
+#: Weight of the squared error of left minus right: how far one person's skin moves is alike on both sides and cancels
+#: there, and the asymmetry of a mild palsy is smaller than it.
+_SIDES = 0.15
 #: Longest displacement in pixels of the cached crop.
 _FARTHEST = 24.0
 #: Aligned pixel to cell of the displacement grid: cell centres lie at 8 k + 3.5.
@@ -67,13 +70,13 @@ class DifferenceTask:
         self.height, self.width = ovpm.input_size
         self.faces = batch_size // 2
         self.aus = ovpm.aus
-        unfit = samples.episode[~_alignable(samples.points)]
+        unfit = samples.episode[~alignable(samples.points)]
         labelled = np.isfinite(samples.left[:, 0]) & ~np.isin(samples.episode, unfit)
         self.partners = _partners(samples, labelled)
-        learned = np.flatnonzero(labelled & ~samples.held_out)
+        learned = np.flatnonzero(labelled & samples.learned)
         self.training = shown_more(learned, _misfires(samples, learned), times=_MISFIRE_TIMES)
         self.check = np.flatnonzero(labelled & samples.held_out & ~samples.rest)[:640]
-        self.steps_per_epoch = max(1, len(self.training) // self.faces)
+        self.steps_per_epoch = count_batches(len(self.training), batch_size=self.faces)
         for parameter in ovpm.parameters():
             parameter.requires_grad_(not freeze_ovpm)
 
@@ -87,9 +90,7 @@ class DifferenceTask:
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
         """``(now, other, labels now, labels other, flow difference)``, 2 x faces half faces a batch."""
-        order = rng.permutation(self.training)
-        rows = (np.sort(order[i * self.faces : (i + 1) * self.faces]) for i in range(self.steps_per_epoch))
-        return prefetch(self._pairs(row, rng) for row in rows)
+        return prefetch(self._pairs(rows, rng) for rows in deal(self.training, batch_size=self.faces, rng=rng))
 
     def _pairs(
         self, rows: np.ndarray[Any, Any], rng: np.random.Generator, *, plain: bool = False
@@ -116,24 +117,23 @@ class DifferenceTask:
     def _halves(self, rows: np.ndarray[Any, Any], rng: np.random.Generator, noise: float) -> tuple[Tensor, Tensor]:
         """Half faces (2B, 3, H, W) in 0..1, lefts first, and displacement (2B, 2, H/8, W/8) in pixels."""
         faces, flows = zip(*(self._aligned(int(row), rng, noise) for row in rows), strict=True)
-        return _split(np.stack(faces), 1.0 / 255), _split(np.stack(flows), 1.0, mirror_x=True)
+        return split(np.stack(faces), 1.0 / 255), split(np.stack(flows), 1.0, mirror_x=True)
 
     def _aligned(self, row: int, rng: np.random.Generator, noise: float) -> tuple[ByteImage, FloatArray]:
         stable = alignment.stable_points(self.samples.points[row])
         unit = float(np.hypot(*(stable[1] - stable[0])))
-        matrix = alignment.three_point_affine(stable + rng.normal(0, noise * unit, (3, 2)))
-        matrix = alignment.scaled(matrix, self.height / alignment.ALIGNED_SIZE)
+        matrix = half_face_alignment(stable + rng.normal(0, noise * unit, (3, 2)), height=self.height)
         face = alignment.warp(self.samples.images[row], matrix, (self.height, 2 * self.width))
         # Cell (i, j) of the cached field was sampled at pixel (8 j + 4, 8 i + 4) of the cached crop.
         to_cells = np.array([[1 / 8, 0, -0.5], [0, 1 / 8, -0.5]])
         cells = alignment.compose(_TO_CELLS, alignment.compose(matrix, alignment.invert(to_cells)))
         # A fold at the picture's edge may throw a cell far away; no skin moves further than this.
-        flow = np.asarray(self.samples.flow[row], np.float32).clip(-_FARTHEST, _FARTHEST)
+        flow = np.asarray(cast("FloatArray", self.samples.flow)[row], np.float32).clip(-_FARTHEST, _FARTHEST)
         moved = alignment.warp_field(flow, cells, (self.height // 8, 2 * self.width // 8))
         return face, moved @ matrix[:, :2].T
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Squared error and soft cross-entropy of intensities and differences, squared error of the displacement."""
+        """Squared errors of intensities, differences, asymmetry, displacement; soft cross-entropy of the first two."""
         now, other, y_now, y_other, flow = batch
         ovpm, dvpm = self.module.ovpm, self.module.dvpm
         both = torch.cat([now, other]).contiguous(memory_format=torch.channels_last)
@@ -142,11 +142,11 @@ class DifferenceTask:
         n = len(now)
         changes, displacement = dvpm.forward_with_displacement(difference([t[:n] for t in taps], [t[n:] for t in taps]))
         y = torch.cat([y_now, y_other])
+        moved, changed = expected_difference(changes.float()), y_now - y_other
         parts = {
             "value": _intensity_loss(expected_intensity(logits.float()), logits.float(), y, low=0),
-            "difference": _intensity_loss(
-                expected_difference(changes.float()), changes.float(), y_now - y_other, low=-5
-            ),
+            "difference": _intensity_loss(moved, changes.float(), changed, low=-5),
+            "sides": _SIDES * functional.mse_loss(_left_minus_right(moved), _left_minus_right(changed)),
         }
         if displacement is not None:
             parts["displacement"] = _FLOW * functional.mse_loss(displacement.float(), flow)
@@ -180,13 +180,6 @@ class DifferenceTask:
         return new >= old
 
 
-def _alignable(points: FloatArray) -> np.ndarray[Any, Any]:
-    """Which of the faces (N, 68, 2) three points can align: not those turned so far that the nose tip meets an eye."""
-    matrices = [alignment.three_point_affine(three)[:, :2] for three in alignment.stable_points(points)]
-    stretch = np.linalg.svd(np.stack(matrices), compute_uv=False)
-    return np.asarray(stretch[:, 0] < _MOST_STRETCH * stretch[:, 1])
-
-
 def _misfires(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Which of these rows show one unit at work on both sides and another on one side alone."""
     both = np.minimum(samples.left[rows], samples.right[rows])
@@ -207,14 +200,10 @@ def _labels(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> FloatArray:
     return np.concatenate([samples.left[rows], samples.right[rows]])
 
 
-def _split(faces: np.ndarray[Any, Any], scale: float, *, mirror_x: bool = False) -> Tensor:
-    """(B, H, 2W, C) to (2B, C, H, W): left halves, then mirrored right halves, midline at column 0."""
-    half = faces.shape[2] // 2
-    right = faces[:, :, :half][:, :, ::-1]
-    if mirror_x:
-        right = right * np.array([-1.0, 1.0], np.float32)
-    both = np.concatenate([faces[:, :, half:], right]).astype(np.float32) * np.float32(scale)
-    return torch.from_numpy(np.ascontiguousarray(both.transpose(0, 3, 1, 2)))
+def _left_minus_right(halves: Tensor) -> Tensor:
+    """(2B, A), lefts first, to (B, A)."""
+    left, right = halves.chunk(2)
+    return left - right
 
 
 def _intensity_loss(found: Tensor, logits: Tensor, wanted: Tensor, *, low: int) -> Tensor:

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.landmark_fcn import CascadedFCN, cascade_loss, decode_heatmaps, gaussian_targets
-from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
+from palsy_cli.points import MIRROR_68
+from palsy_cli.records import ByteImage, FloatArray
 from palsy_cli.simulate.muscles import INNER_LIP_PAIRS, LID_PAIRS
 from palsy_cli.stages import alignment
 from palsy_cli.stages.landmarks import CROP, standardise
 from palsy_cli.training.augment import jitter_light, jitter_matrix
+from palsy_cli.training.batches import count_batches, deal
 from palsy_cli.training.losses import bell_centres
 from palsy_cli.training.prefetch import prefetch
 from palsy_cli.training.samples import FaceSamples, shown_more
@@ -37,42 +39,44 @@ class LandmarkTask:
         module: the network.
         samples: simulated faces.
         batch_size: faces a batch.
-        openings: beside the maps, the points that they centre on and how far eyes and lips are open (ours).
+        literal: as published: the maps alone, faces as they are. Otherwise (ours) also the points that the maps centre
+            on and how far eyes and lips are open, with random framing, mirror and light.
     """
 
     score_name = "error_percent"
 
-    def __init__(self, module: CascadedFCN, samples: FaceSamples, *, batch_size: int, openings: bool) -> None:
-        self.module, self.samples, self.batch_size, self.openings = module, samples, batch_size, openings
-        self.training = np.flatnonzero(~samples.held_out)
-        if openings:
-            closure = np.nan_to_num(np.maximum(samples.left, samples.right)[self.training, ALL_AUS.index(43)])
+    def __init__(self, module: CascadedFCN, samples: FaceSamples, *, batch_size: int, literal: bool) -> None:
+        self.module, self.samples, self.batch_size, self.literal = module, samples, batch_size, literal
+        self.training = np.flatnonzero(samples.learned)
+        if not literal and 43 in samples.aus:
+            closure = np.nan_to_num(np.maximum(samples.left, samples.right)[self.training, samples.aus.index(43)])
             self.training = shown_more(self.training, closure >= _CLOSING, times=_CLOSING_TIMES)
         self.check = np.flatnonzero(samples.held_out)[::4][:640]
-        self.steps_per_epoch = max(1, len(self.training) // batch_size)
+        self.steps_per_epoch = count_batches(len(self.training), batch_size=batch_size)
 
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
-        """``(crops (B, 1, 96, 96), points (B, 68, 2))`` with random framing, mirror and light."""
-        order = rng.permutation(self.training)
-        batches = (
-            self._batch(np.sort(order[i * self.batch_size : (i + 1) * self.batch_size]), rng)
-            for i in range(self.steps_per_epoch)
-        )
-        return prefetch(batches)
+        """``(crops (B, 1, 96, 96), points (B, 68, 2), marked (B, 68))``."""
+        return prefetch(self._batch(rows, rng) for rows in deal(self.training, batch_size=self.batch_size, rng=rng))
 
-    def _batch(self, rows: np.ndarray[Any, Any], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        crops, points = zip(*(_draw(self.samples, int(row), rng) for row in rows), strict=True)
+    def _batch(self, rows: np.ndarray[Any, Any], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        marked = np.ones((len(rows), 68), bool) if self.samples.marked is None else self.samples.marked[rows]
+        if self.literal:
+            return *_plain(self.samples, rows), torch.from_numpy(marked)
+        crops, points, mirrored = zip(*(_draw(self.samples, int(row), rng) for row in rows), strict=True)
         x = torch.from_numpy(np.stack(crops)).float().unsqueeze(1) / 255
-        return standardise(jitter_light(x, rng=rng)), torch.from_numpy(np.stack(points)).float()
+        marked = np.where(np.array(mirrored)[:, None], marked[:, MIRROR_68], marked)
+        y = torch.from_numpy(np.stack(points)).float()
+        return standardise(jitter_light(x, rng=rng)), y, torch.from_numpy(marked)
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Eq. 2 of AFLFP, and with ``openings`` the errors of points and of openings in pixels."""
-        crops, points = batch
+        """Eq. 2 of AFLFP, and unless ``literal`` the errors of points and of openings in pixels."""
+        crops, points, marked = batch
         first, second = self.module(crops)
-        parts = {"maps": cascade_loss(first, second, gaussian_targets(points))}
-        if self.openings:
+        some = None if bool(marked.all()) else marked
+        parts = {"maps": cascade_loss(first, second, gaussian_targets(points), marked=some)}
+        if not self.literal:
             centres = torch.stack([bell_centres(first), bell_centres(second)])
-            parts["points"] = _POINTS * _squared(centres - points).sum()
+            parts["points"] = _POINTS * _squared((centres - points) * marked.unsqueeze(-1)).sum()
             parts["openings"] = _OPENINGS * _squared(_openings(centres) - _openings(points)).sum()
         return {"loss": sum(parts.values(), torch.zeros(())), **parts}
 
@@ -84,11 +88,9 @@ class LandmarkTask:
         errors: list[FloatArray] = []
         lids: list[float] = []
         for start in range(0, len(self.check), 64):
-            rows = self.check[start : start + 64]
-            crops, points = zip(*(_frame(self.samples, int(row)) for row in rows), strict=True)
-            x = standardise(torch.from_numpy(np.stack(crops)).float().unsqueeze(1) / 255)
+            x, points = _plain(self.samples, self.check[start : start + 64])
             found, _ = decode_heatmaps(self.module(beside(self.module, x))[1].float(), top_k=25, weighted=True)
-            truth = np.stack(points)
+            truth = points.numpy()
             unit = np.hypot(*(truth[:, 45] - truth[:, 36]).T)
             errors.append(100 * np.hypot(*np.moveaxis(found.cpu().numpy() - truth, -1, 0)).mean(1) / unit)
             apart = (_openings(found.cpu()) - _openings(torch.from_numpy(truth)))[:, :4].norm(dim=2).numpy()
@@ -110,24 +112,32 @@ def _squared(errors: Tensor) -> Tensor:
     return errors.square().sum(-1).mean((1, 2))
 
 
+def _plain(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor]:
+    """Standardised crops (B, 1, 96, 96) and points (B, 68, 2), framed as at inference."""
+    crops, points = zip(*(_frame(samples, int(row)) for row in rows), strict=True)
+    x = torch.from_numpy(np.stack(crops)).float().unsqueeze(1) / 255
+    return standardise(x), torch.from_numpy(np.stack(points)).float()
+
+
 def _frame(samples: FaceSamples, row: int) -> tuple[np.ndarray[Any, Any], FloatArray]:
     """Grey 96x96 crop (uint8) and its points, framed as at inference."""
     matrix = alignment.crop_similarity(alignment.five_points(samples.points[row]), size=CROP)
     return _grey_crop(samples.images[row], matrix), alignment.transform_points(samples.points[row], matrix)
 
 
-def _draw(samples: FaceSamples, row: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], FloatArray]:
-    """The same, framed as a wobbly detector would, at times mirrored and of low resolution."""
+def _draw(samples: FaceSamples, row: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], FloatArray, bool]:
+    """The same, framed as a wobbly detector would, at times of low resolution or mirrored; whether it is mirrored."""
     matrix = alignment.crop_similarity(alignment.five_points(samples.points[row]), size=CROP)
     matrix = alignment.compose(jitter_matrix(rng, size=CROP, degrees=7, scale=0.07, shift=0.03), matrix)
     crop = _grey_crop(samples.images[row], matrix)
     points = alignment.transform_points(samples.points[row], matrix)
-    if rng.random() < 0.5:
+    mirrored = bool(rng.random() < 0.5)
+    if mirrored:
         crop, points = np.ascontiguousarray(crop[:, ::-1]), alignment.mirror_points(points, CROP)
     if rng.random() < 0.2:
         side = int(rng.integers(36, CROP))
         crop = cv2.resize(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), (CROP, CROP))
-    return crop, points
+    return crop, points, mirrored
 
 
 def _grey_crop(image: ByteImage, matrix: FloatArray) -> np.ndarray[Any, Any]:
