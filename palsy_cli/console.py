@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 #: Called with the name of what goes on, how much of it is done, and how much there is (``None`` when unknown).
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -86,6 +87,57 @@ def progress() -> Iterator[ProgressCallback]:
             bars.update(lines[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         yield advance
+
+
+class CrewProgress:
+    """What several workers do, as bars: all jobs together, and a line for each worker. Silent by itself."""
+
+    def working(self, worker: str, job: str, stage: str, done: int, total: int | None) -> None:
+        """A worker is so far with a stage of its job."""
+
+    def finished(self) -> None:
+        """One more job is done."""
+
+
+@contextmanager
+def crew_progress(total: int) -> Iterator[CrewProgress]:
+    """Bars on stderr while the block runs: jobs done of ``total``, their rate, the time left, each worker's stage.
+
+    Silent when stderr is no terminal.
+    """
+    if not console().is_terminal:
+        yield CrewProgress()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<44}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Bars(*columns, console=console()) as bars:
+        yield _CrewBars(bars, total)
+
+
+class _CrewBars(CrewProgress):
+    def __init__(self, bars: Progress, total: int) -> None:
+        self.bars = bars
+        self.lines: dict[str, TaskID] = {}
+        self.whole = bars.add_task("all recordings", total=total, rate="")
+
+    def working(self, worker: str, job: str, stage: str, done: int, total: int | None) -> None:
+        if worker not in self.lines:
+            self.lines[worker] = self.bars.add_task("", rate="")
+        self.bars.update(self.lines[worker], description=f"{worker}: {stage}, {job}"[:44], completed=done, total=total)
+
+    def finished(self) -> None:
+        self.bars.update(self.whole, advance=1)
+        task = self.bars.tasks[0]
+        self.bars.update(self.whole, rate=f"{60 * task.completed / max(task.elapsed or 0.0, 1e-3):.1f} a minute")
 
 
 def close_quietly() -> None:

@@ -41,3 +41,7 @@ class ModelError(PalsyError):
     """A weight file is missing, damaged or does not fit."""
 
     exit_code = 4
+
+
+class SelftestError(PalsyError):
+    """This installation does not do what it did when it was made: code, settings or a library under it changed."""

@@ -5,44 +5,60 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from palsy_cli.errors import UsageError
 
+#: What a result consists of, and the table of a whole cohort; whoever writes or reads them takes the names from here.
+ASSESSMENT_JSON, REPORT_HTML = "assessment.json", "report.html"
+ACTION_UNITS_CSV, LANDMARKS_CSV = "action_units.csv", "landmarks.csv"
+SUMMARY_CSV = "summary.csv"
 
-def atomic_write(path: Path, content: str | bytes, *, private: bool) -> Path:
-    """Write ``content`` to ``path`` through a temporary file in the same folder, then rename it into place.
 
-    Text is UTF-8 and its newlines stay as they are, so the bytes are the same on every system.
+@contextmanager
+def atomic_file(path: Path, *, private: bool) -> Iterator[BinaryIO]:
+    """A stream of bytes whose content appears at ``path`` when the block ends, whole and on the disk, or not at all.
+
+    The content goes through a temporary file in the same folder and is renamed into place. What lay there before stays
+    until then, and for good when the block raises.
 
     Args:
         path: the file; its folder is made when missing.
-        content: text or bytes.
         private: readable by the owner only (mode 0600), as befits what concerns the health of a person; otherwise by
             everybody (0644): weights and manifests installed for others, training runs, the truth of made-up patients.
 
-    Returns:
-        ``path``.
-
     Raises:
-        UsageError: the folder or the file cannot be written.
+        UsageError: the folder or the file cannot be written; an ``OSError`` that leaves the block counts as that.
     """
-    payload = content.encode("utf-8") if isinstance(content, str) else content
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
-            file.write(payload)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.chmod(0o600 if private else 0o644)
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise UsageError(f"{path}: cannot be written ({reason}); choose another folder") from error
+        raise UsageError(f"{path}: cannot be written ({reason}); make room or choose another folder") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: str | bytes, *, private: bool) -> Path:
+    """Write ``content`` to ``path``, whole or not at all; see ``atomic_file``, which says what may go wrong.
+
+    Text is UTF-8 and its newlines stay as they are, so the bytes are the same on every system. Returns ``path``.
+    """
+    with atomic_file(path, private=private) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
     return path
 
 

@@ -31,6 +31,7 @@ def run_info(settings: Settings, *, device: str, seconds: Mapping[str, float]) -
         settings_sha256=settings.fingerprint(),
         settings=dataclasses.asdict(settings),
         seconds={stage: round(time, 3) for stage, time in seconds.items()},
+        norms=settings.symptoms.norms.used(),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from palsy_cli.errors import UsageError
-from palsy_cli.files import atomic_write, sha256_of
+from palsy_cli.files import atomic_file, atomic_write, sha256_of
 
 
 def mode(path: Path) -> int:
@@ -46,3 +46,22 @@ def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_digest(tmp_path: Path) -> None:
     content = os.urandom((1 << 20) + 5)
     assert sha256_of(atomic_write(tmp_path / "x", content, private=False)) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_stream_appears_when_its_block_ends(tmp_path: Path) -> None:
+    path = atomic_write(tmp_path / "table", b"old", private=True)
+    with atomic_file(path, private=True) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new" and [each.name for each in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("x"), OSError(28, "No space left on device")])
+def test_a_stream_that_breaks_off_changes_nothing(tmp_path: Path, failure: BaseException) -> None:
+    path = atomic_write(tmp_path / "table", b"old", private=True)
+    expected = UsageError if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected), atomic_file(path, private=True) as file:
+        file.write(b"new")
+        raise failure
+    assert path.read_bytes() == b"old" and [each.name for each in tmp_path.iterdir()] == ["table"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -108,17 +109,28 @@ def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], F
     return units, np.array(frames, np.int64), np.array(times, float)
 
 
-def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The non-empty rows with their line numbers; raises InputError when the file is no readable text."""
+def iter_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The non-empty rows with their line numbers, one at a time: a cohort's table has millions of cells.
+
+    Raises:
+        InputError: the file is no readable text, or breaks off within a quoted cell.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # line ends within a quoted cell stay as they are
-        first = text.partition("\n")[0]
-        delimiter = "\t" if "\t" in first and "," not in first else ","
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        return [(reader.line_num, row) for row in reader if any(item.strip() for item in row)]
+        with path.open(encoding="utf-8-sig", newline="") as lines:  # line ends within a quoted cell stay as they are
+            first = lines.readline()
+            delimiter = "\t" if "\t" in first and "," not in first else ","
+            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+            for row in reader:
+                if any(item.strip() for item in row):
+                    yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read as a table ({reason}); give a CSV file in UTF-8") from error
+
+
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """All rows of ``iter_rows``."""
+    return list(iter_rows(path))
 
 
 def cell(path: Path, line: int, name: str, row: Sequence[str], column: int) -> str:

@@ -7,16 +7,16 @@ import math
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from palsy_cli.config import SymptomSettings
 from palsy_cli.records import SEVERITY_LABELS, Assessment, AuAsymmetry, ByteImage, FloatArray, Symptoms
-from palsy_cli.report import plots, schematic, words
+from palsy_cli.report import plots, schematic, templating, words
 from palsy_cli.report.json_report import SCHEMA_VERSION
 from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN
 from palsy_cli.stages.cooccurrence import cells_under_test
+from palsy_cli.stages.synkinesis import cell_thresholds
 
 MAX_PHOTOS = 12
 PHOTO_SIDE_PX = 220
@@ -29,20 +29,15 @@ def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
         assessment: everything that is known of one video.
         include_images: embed small pictures of the patient's face.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("palsy_cli.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "fixed": fixed,
         "signed": lambda value: "–" if value is None else words.signed(value),
         "sentence": lambda text: text[:1].upper() + text[1:] if text else "No reason was recorded",
     }
     settings = words.symptom_settings(assessment)
-    return environment.get_template("report.html.j2").render(
+    return templating.render(
+        "report.html.j2",
+        filters,
         notice=NOTICE,
         schema_version=SCHEMA_VERSION,
         left_colour=LEFT_COLOUR,
@@ -132,7 +127,8 @@ def synkinesis(assessment: Assessment, settings: SymptomSettings) -> dict[str, A
     """Headline, pairs in words and both heat maps."""
     symptoms = assessment.symptoms
     table = symptoms.cooccurrence
-    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels)
+    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels, norms=settings.norms)
+    limits = cell_thresholds(table.aus, settings)
     maps = []
     for side, difference, support in (
         ("left", table.difference_left, table.support_left),
@@ -142,7 +138,7 @@ def synkinesis(assessment: Assessment, settings: SymptomSettings) -> dict[str, A
         for pair in symptoms.pairs:
             cell = table.aus.index(pair.response_au), table.aus.index(pair.trigger_au)
             toward_pair = difference[cell] if pair.side != side else -difference[cell]
-            flagged[cell] |= bool(toward_pair > symptoms.synkinesis_threshold)
+            flagged[cell] |= bool(toward_pair > limits[cell])
         names = tuple(str(au) for au in table.aus)
         data = plots.HeatMap(difference, tested, flagged, support, names, side)
         count = words.plural(int(flagged.sum()), "flagged cell")

@@ -40,6 +40,7 @@ def assessment_dict(assessment: Assessment) -> dict[str, Any]:
             "profile": run.profile,
             "settings_sha256": run.settings_sha256,
             "settings": run.settings,
+            "norms": run.norms,
             "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
         },
     }

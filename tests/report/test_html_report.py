@@ -17,7 +17,7 @@ from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades
 from palsy_cli.report.html_report import render_html
 from palsy_cli.report.terms import AU_NAMES, NOTICE
 from palsy_cli.report.words import symptom_settings
-from palsy_cli.stages.grade_fusion import join_movement
+from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.symptoms import find_symptoms
 
 
@@ -228,7 +228,7 @@ def test_opinions_far_apart_are_reported(assessment: Assessment) -> None:
     assert "Pictures alone" not in Page(render_html(assessment)).text
     for asymmetry, far in ((0.3, False), (0.9, True)):
         symptoms = dataclasses.replace(assessment.symptoms, relative=asymmetry, synkinesis_present=False)
-        grades = join_movement(assessment.grades, symptoms, GradeSettings())
+        grades = join_opinions(assessment.grades, symptoms, GradeSettings())
         text = Page(render_html(dataclasses.replace(assessment, grades=grades))).text
         assert "Pictures alone: grade III." in text and ("far apart" in text) == far
 

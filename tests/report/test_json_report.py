@@ -13,7 +13,7 @@ import pytest
 from palsy_cli.config import GradeSettings, SymptomSettings
 from palsy_cli.records import ALL_AUS, SEVERITY_LABELS, ActionUnits, Assessment, Grades
 from palsy_cli.report.json_report import SCHEMA_VERSION, assessment_json, grades_dict, number, to_json
-from palsy_cli.stages.grade_fusion import join_movement
+from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.symptoms import find_symptoms
 
 REQUIRED: dict[str, set[str]] = {
@@ -129,7 +129,7 @@ def test_layout_reads_back_and_stays_compact() -> None:
 
 
 def test_grades_tell_both_opinions(assessment: Assessment) -> None:
-    joined = join_movement(assessment.grades, assessment.symptoms, GradeSettings())
+    joined = join_opinions(assessment.grades, assessment.symptoms, GradeSettings())
     graded = grades_dict(joined)["house_brackmann"]
     assert graded["of_pictures"] == [number(chance) for chance in assessment.grades.house_brackmann or ()]
     assert len(graded["of_movement"]) == 6 and graded["probabilities"] != graded["of_pictures"]

@@ -1,0 +1,1 @@
+"""A whole cohort: find its recordings, assess each once, gather the results."""
