@@ -20,10 +20,10 @@ from palsy_cli.exports.findings import (
     Recording,
     RegionFinding,
 )
+from palsy_cli.files import ASSESSMENT_JSON
 from palsy_cli.records import ALL_AUS, SEVERITY_LABELS, SIDES, ModelCard
 from palsy_cli.report.json_report import SCHEMA_VERSION
 
-FILE_NAME = "assessment.json"
 #: Far beyond whatever is measured; a greater number is damage.
 _LARGEST = 1e12
 
@@ -44,7 +44,7 @@ class _Node:
     def __getitem__(self, key: str) -> _Node:
         if not isinstance(self.raw, dict) or key not in self.raw:
             place = f"{self.where}.{key}" if self.where else key
-            raise InputError(f"{self.path}: no {place}; give an {FILE_NAME} as `palsy assess` writes it")
+            raise InputError(f"{self.path}: no {place}; give an {ASSESSMENT_JSON} as `palsy assess` writes it")
         return _Node(self.path, f"{self.where}.{key}" if self.where else key, self.raw[key])
 
     @property

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from palsy_cli.errors import InputError
 from palsy_cli.exports.tables import read_table
+from palsy_cli.files import ACTION_UNITS_CSV, LANDMARKS_CSV
 from palsy_cli.records import CORE_AUS, EXTRA_AUS, FRAME_REASONS
 from palsy_cli.report.csv_report import QUALITY_COLUMNS, au_columns
 
-ACTION_UNITS_NAME, LANDMARKS_NAME = "action_units.csv", "landmarks.csv"
 CORE_COLUMNS: tuple[str, ...] = tuple(name for au in CORE_AUS for name in au_columns(au))
 EXTRA_COLUMNS: tuple[str, ...] = tuple(name for au in EXTRA_AUS for name in au_columns(au))
 ACTION_UNIT_COLUMNS: tuple[str, ...] = (*QUALITY_COLUMNS, *CORE_COLUMNS, *EXTRA_COLUMNS)
@@ -25,17 +25,17 @@ def read_action_units(folder: Path) -> list[list[str]]:
     Raises:
         InputError: the table cannot be read, lacks a column, or a cell is neither blank, a number nor a reason code.
     """
-    return _read(folder / ACTION_UNITS_NAME, ACTION_UNIT_COLUMNS, optional=EXTRA_COLUMNS)
+    return _read(folder / ACTION_UNITS_CSV, ACTION_UNIT_COLUMNS, optional=EXTRA_COLUMNS)
 
 
 def read_landmarks(folder: Path) -> list[list[str]]:
     """Rows of ``LANDMARK_COLUMNS``: one per decoded frame, in pixels; raises as ``read_action_units``."""
-    return _read(folder / LANDMARKS_NAME, LANDMARK_COLUMNS)
+    return _read(folder / LANDMARKS_CSV, LANDMARK_COLUMNS)
 
 
 def read_confidence(folder: Path) -> list[float]:
     """Confidence 0..1 of the face in each key frame that has one; raises as ``read_action_units``."""
-    rows = _read(folder / ACTION_UNITS_NAME, ("confidence",))
+    rows = _read(folder / ACTION_UNITS_CSV, ("confidence",))
     return [float(confidence) for (confidence,) in rows if confidence]
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palsy_cli.errors import InputError
-from palsy_cli.exports.assessment_file import FILE_NAME, read_findings
+from palsy_cli.exports.assessment_file import read_findings
 from palsy_cli.exports.findings import Findings
-from palsy_cli.exports.tables import Row, original, read_table
-from palsy_cli.report.csv_report import read_rows
+from palsy_cli.exports.tables import Row, column_names, original, read_table
+from palsy_cli.files import ASSESSMENT_JSON, SUMMARY_CSV
+from palsy_cli.report.csv_report import iter_rows
 
-SUMMARY_NAME = "summary.csv"
 FIRST_SESSION = "1"
 _SUMMARY_COLUMNS = ("patient", "session", "job_id")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -45,8 +45,8 @@ def find_visits(results: Path, visits_csv: Path | None = None) -> list[Visit]:
     """Every assessment in ``results`` or at any depth below, ordered by folder.
 
     Patient and session are those of ``visits_csv``, else those of the ``summary.csv`` that a batch wrote beside its
-    results, else the folder's name and session 1. Dates are those of ``visits_csv`` and nothing else: no assessment
-    knows when its video was filmed.
+    results (whose results under earlier settings are passed over), else the folder's name and session 1. Dates are
+    those of ``visits_csv`` and nothing else: no assessment knows when its video was filmed.
 
     Args:
         results: one folder of results, or a folder that holds several.
@@ -58,11 +58,13 @@ def find_visits(results: Path, visits_csv: Path | None = None) -> list[Visit]:
     """
     if not results.is_dir():
         raise InputError(f"{results}: no such folder; give the folder that `palsy assess` wrote")
-    folders = sorted(path.parent for path in results.rglob(FILE_NAME) if path.is_file())
+    folders = sorted(path.parent for path in results.rglob(ASSESSMENT_JSON) if path.is_file())
     if not folders:
-        raise InputError(f"{results}: no {FILE_NAME} in it or below; give the folder that `palsy assess` wrote")
+        raise InputError(f"{results}: no {ASSESSMENT_JSON} in it or below; give the folder that `palsy assess` wrote")
     who = _from_visits(visits_csv, results, folders) if visits_csv else _from_summaries(folders)
-    return [Visit(**vars(who[folder]), folder=folder, findings=read_findings(folder / FILE_NAME)) for folder in folders]
+    if not who:
+        raise InputError(f"{results}: no batch's {SUMMARY_CSV} names these results; name them with --visits FILE")
+    return [Visit(**vars(who[own]), folder=own, findings=read_findings(own / ASSESSMENT_JSON)) for own in who]
 
 
 def patient_key(text: str) -> str:
@@ -79,8 +81,9 @@ def _from_visits(path: Path, results: Path, folders: Sequence[Path]) -> dict[Pat
     listed: dict[Path, _Who] = {}
     for line, row in read_table(path, ("folder", "patient", "session"), optional=("date",)):
         folder = (results / original(row["folder"])).resolve()
-        if not (folder / FILE_NAME).is_file():
-            raise InputError(f"{path}, line {line}: {folder} holds no {FILE_NAME}; folders are named within {results}")
+        if not (folder / ASSESSMENT_JSON).is_file():
+            told = f"{path}, line {line}: {folder} holds no {ASSESSMENT_JSON}"
+            raise InputError(f"{told}; folders are named within {results}")
         if folder in listed:
             raise InputError(f"{path}, line {line}: {folder} is listed twice; keep one line")
         listed[folder] = _who(path, line, row, _date(path, line, row["date"]))
@@ -92,35 +95,49 @@ def _from_visits(path: Path, results: Path, folders: Sequence[Path]) -> dict[Pat
 
 def _from_summaries(folders: Sequence[Path]) -> dict[Path, _Who]:
     """What batches wrote of their jobs (``OUT/summary.csv`` beside ``OUT/results/<job id>``), else folder names."""
-    tables: dict[Path, dict[str, Row]] = {}
+    tables: dict[Path, dict[str, list[Row]]] = {}
     who: dict[Path, _Who] = {}
     for folder in folders:
         place = folder.resolve()
-        who[folder] = _Who(patient_key(place.name))
+        own: _Who | None = _Who(patient_key(place.name))
         for above in place.parents:
-            summary = above.parent / SUMMARY_NAME
+            summary = above.parent / SUMMARY_CSV
             if above.name == "results" and summary not in tables:
                 tables[summary] = _jobs(summary)
             if above.name == "results" and tables[summary]:
-                who[folder] = _of_job(summary, tables[summary], place.relative_to(above).as_posix())
+                own = _of_job(summary, tables[summary], place.relative_to(above).as_posix())
                 break
+        if own is not None:
+            who[folder] = own
     return who
 
 
-def _jobs(summary: Path) -> dict[str, Row]:
-    """Job id to row; empty where there is no summary, or something else of that name."""
-    rows = read_rows(summary) if summary.is_file() else []
-    if not rows or not set(_SUMMARY_COLUMNS) <= {name.strip() for name in rows[0][1]}:
+def _jobs(summary: Path) -> dict[str, list[Row]]:
+    """Job id to its rows (copies of a video share a job); empty where there is no summary of a batch."""
+    if not summary.is_file() or not set(_SUMMARY_COLUMNS) <= set(column_names(iter_rows(summary))):
         return {}
-    return {row["job_id"]: (line, row) for line, row in read_table(summary, _SUMMARY_COLUMNS)}
+    jobs: dict[str, list[Row]] = {}
+    for line, row in read_table(summary, _SUMMARY_COLUMNS):
+        jobs.setdefault(row["job_id"], []).append((line, row))
+    return jobs
 
 
-def _of_job(summary: Path, jobs: dict[str, Row], job: str) -> _Who:
-    """Whose recording a job read; a batch of patients without sessions leaves the session blank."""
+def _of_job(summary: Path, jobs: dict[str, list[Row]], job: str) -> _Who | None:
+    """Whose recording a job read; a batch of patients without sessions leaves the session blank.
+
+    ``None`` for a job that the summary does not list: a result under settings or weights that are left behind.
+    """
     if job not in jobs:
-        raise InputError(f"{summary}: no job_id {job}; name patients and sessions with --visits FILE")
-    line, row = jobs[job]
-    return _who(summary, line, row | {"session": row["session"] or FIRST_SESSION})
+        return None
+    found = [(line, _who(summary, line, row | {"session": row["session"] or FIRST_SESSION})) for line, row in jobs[job]]
+    first, who = found[0]
+    for line, other in found:
+        if other != who:
+            raise InputError(
+                f"{summary}, lines {first} and {line}: the same video stands there as two visits; say whose it is with "
+                "--visits FILE"
+            )
+    return who
 
 
 def _who(path: Path, line: int, row: dict[str, str], date: datetime.date | None = None) -> _Who:

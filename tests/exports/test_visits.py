@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from study import AWKWARD, CHINESE, FORMULA
 
+from palsy_cli.batch.summary import write_summary
 from palsy_cli.errors import InputError
-from palsy_cli.exports.visits import find_visits
+from palsy_cli.exports.visits import find_visits, patient_key
 
 
 def test_folder_names_stand_in_for_patients(study: Path, assessed: Path) -> None:
@@ -36,8 +37,47 @@ def test_a_batch_says_who_its_jobs_are(assessed: Path, tmp_path: Path, below: st
     )
     assert [(v.patient, v.session) for v in find_visits(tmp_path / "out" / below)] == [(AWKWARD, "1")]
     shutil.copytree(assessed, tmp_path / "out/results/stray")
-    with pytest.raises(InputError, match="no job_id stray"):
-        find_visits(tmp_path / "out")
+    if "job" not in below:
+        assert len(find_visits(tmp_path / "out" / below)) == 1, "a result that the summary has left behind"
+    with pytest.raises(InputError, match="no batch's summary.csv names"):
+        find_visits(tmp_path / "out/results/stray")
+
+
+NAMES = (
+    AWKWARD,
+    FORMULA,
+    CHINESE,
+    "O'Brien <script>alert(1)</script>",
+    "=x",
+    "-12",
+    "'=x",
+    "'t Hooft",
+    "a\rb",
+    "a\nb",
+    "caf\udce9",
+)
+
+
+def test_names_of_a_batch_read_back(assessed: Path, tmp_path: Path) -> None:
+    """Whatever the name: the summary keeps it from running as a formula, and reading takes that back."""
+    rows = [{"patient": name, "session": name, "video": "v", "job_id": str(i)} for i, name in enumerate(NAMES)]
+    for row in rows:
+        shutil.copytree(assessed, tmp_path / "results" / row["job_id"])
+    write_summary(tmp_path, rows)
+    found = {visit.folder.name: (visit.patient, patient_key(visit.session)) for visit in find_visits(tmp_path)}
+    assert found == {row["job_id"]: (patient_key(row["patient"]),) * 2 for row in rows}
+
+
+def test_a_video_of_two_patients_is_nobodys(assessed: Path, tmp_path: Path) -> None:
+    """Copies share their result; as long as they are of one visit that is no matter."""
+    shutil.copytree(assessed, tmp_path / "results/j")
+    rows = [{"patient": "a", "session": "1", "video": str(i), "job_id": "j"} for i in range(3)]
+    write_summary(tmp_path, rows)
+    assert [(v.patient, v.session) for v in find_visits(tmp_path)] == [("a", "1")]
+    for change in ({"patient": "b"}, {"session": "2"}):
+        write_summary(tmp_path, [*rows[:2], rows[2] | change])
+        with pytest.raises(InputError, match="lines 2 and 4: the same video stands there as two visits.*--visits"):
+            find_visits(tmp_path)
 
 
 def test_another_table_of_that_name_is_no_summary(assessed: Path, tmp_path: Path) -> None:
