@@ -14,6 +14,7 @@ from torch import nn
 
 from palsy_cli.errors import ModelError, UsageError
 from palsy_cli.files import atomic_write
+from palsy_cli.training.parallel import gather, is_main, rank, world
 from palsy_cli.training.recipes import Recipe, read_recipe, recipe_toml
 
 
@@ -23,7 +24,7 @@ class Progress:
 
     Attributes:
         epoch: epochs finished.
-        batch: batches of the current epoch already learned from.
+        batch: batches of the current epoch already learned from (by each process).
         step: optimiser steps in all.
         elapsed_s: seconds spent in all parts of the run.
         best_score: best validation score so far, ``None`` before the first validation.
@@ -41,9 +42,10 @@ class Progress:
 
 
 class RunFolder:
-    """``recipe.toml``, ``metrics.csv``, ``last.pt``, ``best.pt`` and ``log.txt`` of one run.
+    """``recipe.toml``, ``metrics.csv``, ``last.pt``, ``best.pt``, ``log.txt`` and ``tensorboard/`` of one run.
 
-    Both checkpoints hold tensors and plain values only and are read with ``weights_only=True``.
+    Both checkpoints hold tensors and plain values only and are read with ``weights_only=True``. Of several processes
+    only the main one writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +53,7 @@ class RunFolder:
         self.path = Path(path)
         self.last, self.best = self.path / "last.pt", self.path / "best.pt"
         self.metrics, self.recipe, self.log = (self.path / name for name in ("metrics.csv", "recipe.toml", "log.txt"))
+        self.curves = self.path / "tensorboard"
 
     def start(self, recipe: Recipe, *, resume: bool) -> None:
         """Create the folder and write the recipe.
@@ -66,27 +69,39 @@ class RunFolder:
                 )
             if self.last.exists() and not resume:
                 raise UsageError(f"{self.path}: holds a run already; continue it with --resume or choose another --run")
-        self.path.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.recipe, recipe_toml(recipe), private=False)
+        if is_main():
+            self.path.mkdir(parents=True, exist_ok=True)
+            atomic_write(self.recipe, recipe_toml(recipe), private=False)
 
-    def save_last(self, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
-        """Write all that a resumed run needs."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    def save_last(
+        self,
+        module: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        progress: Progress,
+        *,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> None:
+        """Write all that a resumed run needs; every process must call it, as each has generators of its own."""
         self._save(
             self.last,
             {
                 "module": module.state_dict(),
                 "optimiser": optimiser.state_dict(),
+                "scaler": {} if scaler is None else scaler.state_dict(),
                 "progress": asdict(progress),
-                "rng": torch.get_rng_state(),
-                "rng_cuda": cuda,
+                **_generators(),
             },
         )
 
     def load_last(
-        self, module: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+        self,
+        module: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        device: torch.device,
+        *,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> tuple[Progress, dict[str, Any]]:
-        """Restore module and optimiser; returns the progress and the generators' states.
+        """Restore module, optimiser and scaler; returns the progress and this process' generators' states.
 
         Raises:
             ModelError: ``last.pt`` is damaged or belongs to another network.
@@ -95,7 +110,9 @@ class RunFolder:
         try:
             module.load_state_dict(stored["module"])
             optimiser.load_state_dict(stored["optimiser"])
-            return Progress(**stored["progress"]), {"cpu": stored["rng"].cpu(), "cuda": stored["rng_cuda"]}
+            if scaler is not None and stored.get("scaler"):
+                scaler.load_state_dict(stored["scaler"])
+            return Progress(**stored["progress"]), _own_generators(stored)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise ModelError(f"{self.last}: does not fit this network ({error})") from error
 
@@ -117,6 +134,8 @@ class RunFolder:
 
         Such rows are left by a run that was killed after it wrote them and before it saved its checkpoint.
         """
+        if not is_main():
+            return
         rows = [old for old in self.read_metrics() if old["epoch"] < row["epoch"]] + [row]
         columns = list(dict.fromkeys(key for each in rows for key in each))
         text = io.StringIO()
@@ -134,13 +153,36 @@ class RunFolder:
 
     def say(self, line: str) -> None:
         """Append one dated line to ``log.txt``."""
+        if not is_main():
+            return
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
     def _save(self, path: Path, values: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        torch.save(values, buffer)
-        atomic_write(path, buffer.getvalue(), private=False)
+        if is_main():
+            buffer = io.BytesIO()
+            torch.save(values, buffer)
+            atomic_write(path, buffer.getvalue(), private=False)
+
+
+def _generators() -> dict[str, Any]:
+    """States of torch's generators: of this process, or row by row of all that train together."""
+    if world() == 1:
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"rng": torch.get_rng_state(), "rng_cuda": cuda}
+    own = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
+    return {"rng": gather(torch.get_rng_state()), "rng_cuda": [gather(state) for state in own]}
+
+
+def _own_generators(stored: dict[str, Any]) -> dict[str, Any]:
+    """This process' part of what ``_generators`` gave; none when another number of processes wrote it."""
+    cpu, cuda = stored["rng"].cpu(), [state.cpu() for state in stored["rng_cuda"]]
+    if (len(cpu) if cpu.ndim == 2 else 1) != world():
+        return {"cpu": None, "cuda": []}
+    if world() == 1:
+        return {"cpu": cpu, "cuda": cuda}
+    # A copy: torch crashes on a state that begins in the middle of other memory.
+    return {"cpu": cpu[rank()].clone(), "cuda": [each[rank()].clone() for each in cuda]}
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -16,8 +17,10 @@ from torch import nn
 
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import PalsyError
-from palsy_cli.networks.device import autocast
+from palsy_cli.networks.device import autocast, compute_type
+from palsy_cli.training import parallel
 from palsy_cli.training.checkpoints import Progress, RunFolder
+from palsy_cli.training.logs import Scalars
 from palsy_cli.training.recipes import Recipe, rate_factor
 
 Stop = Literal["finished", "time", "patience"]
@@ -28,7 +31,8 @@ class Task(Protocol):
 
     Attributes:
         module: what is optimised. Parts whose parameters are all frozen stay in evaluation mode.
-        steps_per_epoch: number of batches that ``train_batches`` yields (at least 1).
+        steps_per_epoch: number of batches that ``train_batches`` yields (at least 1); each optimiser step takes
+            ``Recipe.accumulate`` of them, the epoch's last one what is left.
         score_name: the entry of ``validate()`` that chooses the best epoch.
     """
 
@@ -50,7 +54,8 @@ class Task(Protocol):
     def train_batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Any]:
         """Batches of one epoch (counted from 0): tensors, or tuples, lists, dicts, dataclasses of them.
 
-        Same ``epoch`` and ``rng`` must mean same batches: a resumed run skips those it has learned from.
+        Same ``epoch`` and ``rng`` must mean same batches: a resumed run skips those it has learned from. Of several
+        processes each yields its own share (``training.batches``), the same number of batches.
         """
         ...
 
@@ -91,57 +96,72 @@ def fit(
     """Train ``task.module`` by ``recipe``; everything lands in ``run``, the best weights in ``best.pt``.
 
     A run that is killed at any moment continues with ``resume=True`` from its last checkpoint, batch by batch as if
-    it had not been interrupted. ``resume`` on an empty folder starts anew.
+    it had not been interrupted. ``resume`` on an empty folder starts anew. Under ``torchrun`` all processes call this
+    alike; the main one validates and writes.
 
     Raises:
-        UsageError: the folder holds another run.
+        UsageError: the folder holds another run, or the device does not compute in the recipe's precision.
         ModelError: its checkpoint is damaged.
         PalsyError: the loss is no longer finite.
     """
+    place = parallel.start(device)
+    compute_type(place, recipe.precision)
+    parallel.wait()  # until what the main process last wrote is there for all
     run.start(recipe, resume=resume)
-    session = _Session(task, recipe, run, torch.device(device), on_progress)
+    session = _Session(task, recipe, run, place, on_progress)
     if resume and run.last.exists():
         session.restore()
+    parallel.broadcast_module(session.module)
     state = session.state
     stopped: Stop = "finished"
-    run.say(f"{recipe.network} ({recipe.size}) from epoch {state.epoch + 1}, step {state.step}, on {device}")
-    while state.epoch < recipe.epochs and stopped == "finished":
-        stopped = "time" if session.out_of_time() and state.step else session.epoch()
+    run.say(f"{recipe.network} ({recipe.size}) from epoch {state.epoch + 1}, step {state.step}, on {session.where}")
+    with contextlib.closing(session.scalars):
+        while state.epoch < recipe.epochs and stopped == "finished":
+            stopped = "time" if session.out_of_time() and state.step else session.epoch()
     run.say(f"stopped ({stopped}) after {state.epoch} epochs, {state.step} steps; best {state.best_score}")
+    parallel.wait()
     return FitResult(state.epoch, state.step, state.elapsed_s / 60, state.best_score, state.best_epoch, stopped)
 
 
 class _Session:
-    """One process' share of a run."""
+    """One process' share of a run. Whatever decides how the run goes on is the same in all of them."""
 
     def __init__(
         self, task: Task, recipe: Recipe, run: RunFolder, device: torch.device, on_progress: ProgressCallback | None
     ) -> None:
         self.task, self.recipe, self.run, self.device = task, recipe, run, device
-        self.on_progress = on_progress or (lambda stage, done, total: None)
+        told = on_progress if parallel.is_main() else None
+        self.on_progress = told or (lambda stage, done, total: None)
         self.module = task.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(self.module, recipe)
+        half = compute_type(device, recipe.precision) == torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=half)
+        self.scalars = Scalars(run.curves if parallel.is_main() else None)
         self.state = Progress()
         self.rng: dict[str, Any] | None = None
-        self.saved_at = self.counted_at = time.monotonic()
+        self.unsaved_s, self.counted_at = 0.0, time.monotonic()
+
+    @property
+    def where(self) -> str:
+        """The device, and how many processes there are when there are several."""
+        return f"{self.device.type} ({parallel.world()} processes)" if parallel.world() > 1 else str(self.device)
 
     def restore(self) -> None:
         """Continue where ``last.pt`` ends."""
-        self.state, self.rng = self.run.load_last(self.module, self.optimiser, self.device)
+        self.state, self.rng = self.run.load_last(self.module, self.optimiser, self.device, scaler=self.scaler)
 
     def epoch(self) -> Stop:
         """Train (the rest of) an epoch, validate, save; says why the run must end, or "finished" to go on."""
         self.train()
         means = {f"train_{name}": total / max(self.state.batch, 1) for name, total in self.state.totals.items()}
-        self.module.eval()
-        with torch.no_grad(), autocast(self.device, self.recipe.precision):
-            metrics = self.task.validate()
+        metrics = self.validate()
         self.state.epoch, self.state.batch, self.state.totals = self.state.epoch + 1, 0, {}
         self.keep_best(metrics)
         self.count_time()
         minutes, rate = self.state.elapsed_s / 60, self.optimiser.param_groups[0]["lr"]
         row = {"epoch": self.state.epoch, "step": self.state.step, "minutes": minutes, "learning_rate": rate}
         self.run.add_metrics(row | means | metrics)
+        self.scalars.epoch(self.state.step, means | metrics)
         self.run.say(", ".join(f"{name} {value:.5g}" for name, value in (row | means | metrics).items()))
         self.save()
         waited = self.state.epoch - self.state.best_epoch
@@ -149,49 +169,84 @@ class _Session:
             return "time"
         return "patience" if self.recipe.patience and waited >= self.recipe.patience else "finished"
 
+    def validate(self) -> dict[str, float]:
+        """The task's figures; a process that is not the main one waits and learns the score alone."""
+        parallel.broadcast_buffers(self.module)
+        metrics = {self.task.score_name: math.nan}
+        if parallel.is_main():
+            self.module.eval()
+            with torch.no_grad(), autocast(self.device, self.recipe.precision):
+                metrics = self.task.validate()
+        (score,) = parallel.from_main(metrics[self.task.score_name])
+        return metrics | {self.task.score_name: score}
+
     def train(self) -> None:
         """Go through the batches of the current epoch that are not yet learned, as far as time allows."""
         state = self.state
         set_train_mode(self.module)
-        torch.manual_seed(self.recipe.seed + 1_000_003 * state.epoch)
+        torch.manual_seed(self.recipe.seed + 1_000_003 * state.epoch + 7_919 * parallel.rank())
         rng = np.random.default_rng((self.recipe.seed, state.epoch))
         batches = itertools.islice(self.task.train_batches(state.epoch, rng), state.batch, None)
-        for batch in batches:
+        while together := list(itertools.islice(batches, self.recipe.accumulate)):
             self.restore_rng()
-            self.step(to_device(batch, self.device))
+            self.step(together)
             self.count_time()
             self.on_progress(f"train {self.recipe.network}", state.step, self.total_steps)
-            if time.monotonic() - self.saved_at >= 60 * self.recipe.checkpoint_minutes:
+            if self.unsaved_s >= 60 * self.recipe.checkpoint_minutes:
                 self.save()
             if self.out_of_time():
                 break
 
-    def step(self, batch: Any) -> None:
-        """One optimiser step."""
-        state, spent = self.state, self.progress()
-        factor = rate_factor(self.recipe, epoch=state.step / self.task.steps_per_epoch, progress=spent)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * factor
+    def step(self, batches: Sequence[Any]) -> None:
+        """One optimiser step on the mean loss of some batches."""
+        self.set_rate()
         self.optimiser.zero_grad(set_to_none=True)
-        with autocast(self.device, self.recipe.precision):
-            parts = self.task.loss(batch)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        sums: dict[str, float] = {}
+        for batch in batches:
+            with autocast(self.device, self.recipe.precision):
+                parts = self.task.loss(to_device(batch, self.device))
+            self.scaler.scale(parts["loss"] / len(batches)).backward()  # type: ignore[no-untyped-call]
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+        # An overflow in half precision must reach all processes, so that all of them leave the step out.
+        parallel.average_gradients(self.module)
+        self.scaler.unscale_(self.optimiser)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
-        self.optimiser.step()
-        for name, value in parts.items():
-            state.totals[name] = state.totals.get(name, 0.0) + float(value.detach())
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.count(parallel.mean_over_processes(sums), batches=len(batches))
+
+    def set_rate(self) -> None:
+        """Give the optimiser the learning rate of the coming step."""
+        epoch = self.state.step / self.updates_per_epoch
+        factor = rate_factor(self.recipe, epoch=epoch, progress=self.progress())
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * factor
+
+    def count(self, sums: Mapping[str, float], *, batches: int) -> None:
+        """Note that a step is done and what its losses were; raises PalsyError when they are not finite."""
+        state = self.state
+        for name, value in sums.items():
+            state.totals[name] = state.totals.get(name, 0.0) + value
         if not math.isfinite(state.totals["loss"]):
             raise PalsyError(
                 f"training diverged at step {state.step + 1} (loss is not finite); lower the learning rate, "
                 f"then continue {self.run.path} with --resume"
             )
-        state.step, state.batch = state.step + 1, state.batch + 1
+        state.step, state.batch = state.step + 1, state.batch + batches
+        means = {name: value / batches for name, value in sums.items()}
+        self.scalars.step(state.step, means | {"learning_rate": self.optimiser.param_groups[0]["lr"]})
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Optimiser steps of a whole epoch."""
+        return math.ceil(self.task.steps_per_epoch / self.recipe.accumulate)
 
     @property
     def total_steps(self) -> int:
-        """Steps of a run that nothing cuts short."""
-        return self.recipe.epochs * self.task.steps_per_epoch
+        """Optimiser steps of a run that nothing cuts short."""
+        return self.recipe.epochs * self.updates_per_epoch
 
     def progress(self) -> float:
         """Share of the run done, 0..1, by steps and (``onecycle_time``) by the budget."""
@@ -205,9 +260,10 @@ class _Session:
         return bool(self.recipe.max_minutes) and self.state.elapsed_s >= 60 * self.recipe.max_minutes
 
     def count_time(self) -> None:
-        """Add the time since the last call."""
+        """Add the time since the last call, as the main process' clock has it."""
         now = time.monotonic()
-        self.state.elapsed_s += now - self.counted_at
+        spent = now - self.counted_at
+        self.state.elapsed_s, self.unsaved_s = parallel.from_main(self.state.elapsed_s + spent, self.unsaved_s + spent)
         self.counted_at = now
 
     def keep_best(self, metrics: dict[str, float]) -> None:
@@ -219,15 +275,19 @@ class _Session:
 
     def save(self) -> None:
         """Renew ``last.pt``."""
-        self.run.save_last(self.module, self.optimiser, dataclasses.replace(self.state))
-        self.saved_at = time.monotonic()
+        parallel.broadcast_buffers(self.module)  # as a resumed run will begin
+        self.run.save_last(self.module, self.optimiser, dataclasses.replace(self.state), scaler=self.scaler)
+        self.unsaved_s = 0.0
 
     def restore_rng(self) -> None:
         """Once after a resume and only when the skipped batches have been drawn: set torch's generators back."""
-        if self.rng is not None and self.state.batch:
+        if self.rng is not None and self.rng["cpu"] is not None and self.state.batch:
             torch.set_rng_state(self.rng["cpu"])
             if self.rng["cuda"] and torch.cuda.is_available():
-                torch.cuda.set_rng_state_all([each.cpu() for each in self.rng["cuda"]])
+                if parallel.world() > 1:
+                    torch.cuda.set_rng_state(self.rng["cuda"][0])
+                else:
+                    torch.cuda.set_rng_state_all(self.rng["cuda"])
         self.rng = None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from palsy_cli.config import read_toml
 from palsy_cli.errors import UsageError
+from palsy_cli.training.parallel import world
 
 Schedule = Literal["constant", "onecycle", "onecycle_time", "step", "exponential", "poly"]
 
@@ -35,7 +36,11 @@ class Recipe:
     source: str
     optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 2e-3
+    #: Examples an optimiser step, over all processes and accumulated batches: the published batch.
     batch_size: int = 64
+    #: Batches whose mean loss makes one optimiser step, for a batch that does not fit into memory at once. Batch
+    #: normalisation sees them one at a time, as it sees each process' share alone.
+    accumulate: int = 1
     epochs: int = 10
     schedule: Schedule = "onecycle_time"
     weight_decay: float = 0.02
@@ -47,8 +52,8 @@ class Recipe:
     power: float = 0.9
     #: Largest norm of the gradient; 0 switches clipping off.
     clip_norm: float = 1.0
-    #: ``auto``: bf16 where the processor computes it natively, else fp32.
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    #: ``auto``: bf16 where the processor computes it natively, else fp32. ``fp16`` scales the loss and needs CUDA.
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     #: Epochs without a better score after which a run stops; 0 never stops early.
     patience: int = 0
     #: Budget of the whole run, resumed parts included; 0 is none.
@@ -56,12 +61,29 @@ class Recipe:
     #: ``last.pt`` is renewed after this many minutes as well as after each epoch.
     checkpoint_minutes: float = 5.0
     seed: int = 0
+    #: Parts by person of the published protocol, each the test of one run; 0: one person in ten is held out.
+    folds: int = 0
+
+    @property
+    def loaded_batch(self) -> int:
+        """Examples that each process loads and learns from at once.
+
+        Raises:
+            UsageError: ``batch_size`` cannot be dealt out evenly.
+        """
+        parts = self.accumulate * world()
+        if self.accumulate < 1 or self.batch_size % parts:
+            raise UsageError(
+                f"recipe: a batch of {self.batch_size} cannot be dealt to {world()} process(es) times "
+                f"accumulate {self.accumulate}; choose another accumulate or number of processes"
+            )
+        return self.batch_size // parts
 
 
 _AFLFP = "AFLFP, training section; epochs and patience ours"
-_DEM = "DEM, training section; optimiser, epochs and patience ours"
+_DEM = "DEM, training section; optimiser, epochs, patience and folds ours"
 _ALGR = "ALGRNet, implementation details; batch ours"
-_CEN = "CEN, experiments section; power, batch and the grader's epochs ours"
+_CEN = "CEN, experiments section; power, batch and the grader's epochs ours; of six folds one validates, one tests"
 _DETECTOR = "RetinaFace (Deng et al.), implementation details"
 _OURS = "ours, for two cores"
 
@@ -76,28 +98,34 @@ _PAPER: tuple[Recipe, ...] = (
     _paper("retinaface", _DETECTOR, optimiser="sgd", learning_rate=1e-2, batch_size=32, epochs=80, schedule="step",
            milestones=(55, 68), gamma=0.1, weight_decay=5e-4, warmup=5.0),
     _paper("landmark_fcn", _AFLFP, optimiser="adam", learning_rate=1e-4, batch_size=32, epochs=100, schedule="step",
-           milestones=(30, 60, 90), gamma=0.1, patience=15),
+           milestones=(30, 60, 90), gamma=0.1, patience=15, folds=10),
     _paper("ovpm", _DEM, optimiser="adam", learning_rate=1e-4, batch_size=64, epochs=60, schedule="exponential",
-           gamma=0.98, patience=10),
+           gamma=0.98, patience=10, folds=3),
     _paper("dvpm", _DEM, optimiser="adam", learning_rate=1e-4, batch_size=16, epochs=60, schedule="exponential",
-           gamma=0.98, patience=10),
-    _paper("algrnet", _ALGR, optimiser="sgd", learning_rate=1e-2, batch_size=8, epochs=20, schedule="step",
-           milestones=tuple(range(2, 20, 2)), gamma=0.5, weight_decay=5e-4),
-    _paper("hb_segmentation", _CEN, optimiser="adam", learning_rate=2e-4, batch_size=16, epochs=50, schedule="poly"),
-    _paper("hb_cascade", _CEN, optimiser="adam", learning_rate=2e-4, batch_size=16, epochs=40, schedule="poly"),
+           gamma=0.98, patience=10, folds=3),
+    *(_paper(name, _ALGR, optimiser="sgd", learning_rate=1e-2, batch_size=8, epochs=20, schedule="step",
+             milestones=tuple(range(2, 20, 2)), gamma=0.5, weight_decay=5e-4, folds=3)
+      for name in ("algrnet", "algrnet_au")),
+    *(_paper(name, _CEN, optimiser="adam", learning_rate=2e-4, batch_size=16, epochs=epochs, schedule="poly",
+             folds=folds)
+      for name, epochs, folds in (("hb_pretraining", 30, 0), ("hb_segmentation", 20, 6), ("hb_cascade", 40, 6))),
 )  # fmt: skip
 
 _COMPACT: tuple[Recipe, ...] = (
     Recipe("retinaface", "compact", _OURS, learning_rate=3e-3, batch_size=32, epochs=30),
     Recipe("landmark_fcn", "compact", _OURS, learning_rate=1.5e-3, batch_size=32, epochs=30),
+    Recipe("landmark_finetune", "compact", _OURS, learning_rate=3e-4, batch_size=8, epochs=150),
     Recipe("ovpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("dvpm", "compact", _OURS, learning_rate=2e-3, batch_size=64, epochs=10),
     Recipe("algrnet", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=10),
+    Recipe("algrnet_au", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=10),
+    Recipe("hb_pretraining", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=15),
     Recipe("hb_segmentation", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=15),
     Recipe("hb_cascade", "compact", _OURS, learning_rate=1e-3, batch_size=32, epochs=15),
 )
 
-#: Every recipe by network and size. ``hb_segmentation`` is stage A of ``hb_cascade`` (its encoder E1).
+#: Every recipe by network and size. ``algrnet`` grades a palsy, ``algrnet_au`` finds action units. ``hb_pretraining``
+#: (on faces at large) and ``hb_segmentation`` (on patients) are stage A of ``hb_cascade``, its encoder E1.
 RECIPES: dict[tuple[str, str], Recipe] = {
     (recipe.network, recipe.size): recipe
     for recipe in (

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from palsy_cli.console import ProgressCallback
 from palsy_cli.datasets.people import is_held_out_drawing, read_photos, read_rig, require_data
@@ -20,16 +19,17 @@ from palsy_cli.networks.dem import DVPM, OVPM
 from palsy_cli.networks.device import choose_device, keep_freed_memory
 from palsy_cli.networks.hb_cascade import HBCascade, HouseBrackmannGrader
 from palsy_cli.networks.landmark_fcn import CascadedFCN
-from palsy_cli.networks.manifest_file import update_manifest
-from palsy_cli.networks.registry import NETWORKS, build_network
+from palsy_cli.networks.registry import NETWORKS
 from palsy_cli.networks.retinaface import RetinaFace
-from palsy_cli.networks.weights import describe, find_models_dir, list_models, load_network, save_network
-from palsy_cli.training.cards import write_card
+from palsy_cli.networks.weights import find_models_dir, list_models, load_network
+from palsy_cli.training.cards import TRAINED_ON_PORTRAITS
 from palsy_cli.training.checkpoints import RunFolder
-from palsy_cli.training.loop import Task, fit
-from palsy_cli.training.recipes import Recipe, get_recipe
-from palsy_cli.training.samples import DRAWN_PEOPLE, FaceSamples, make_samples
+from palsy_cli.training.jobs import Job, Trained, export
+from palsy_cli.training.on_dataset import train_on_dataset
+from palsy_cli.training.parallel import start as start_processes
+from palsy_cli.training.samples import DRAWN_PEOPLE
 from palsy_cli.training.scenes import Portrait, drawn_portraits, make_portrait, read_backgrounds
+from palsy_cli.training.settings import TrainSettings
 from palsy_cli.training.tasks.cascade import GraderTask, SegmentationTask
 from palsy_cli.training.tasks.detector import DetectorTask
 from palsy_cli.training.tasks.difference import DifferenceTask, Pair
@@ -37,9 +37,6 @@ from palsy_cli.training.tasks.landmarks import LandmarkTask
 from palsy_cli.training.tasks.severity import SeverityTask
 from palsy_cli.training.transfer import start_from_landmarks
 
-#: What a result says of our weights.
-TRAINED_ON_PORTRAITS = "AI-generated portraits (faker-js, SFHQ, SFHQ-T2I) and drawn people"
-TRAINED_ON_PALSY = "simulated palsy on AI-generated faces (faker-js, SFHQ, SFHQ-T2I) and on drawn people"
 #: Share of the minutes of ``hb_cascade`` that its first stage gets.
 _SEGMENTATION_SHARE = 0.5
 _DETECTOR_STEPS = 120
@@ -54,48 +51,6 @@ SHARES: dict[str, float] = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training as asked for."""
-
-    network: str
-    data: Path
-    run: Path
-    size: str
-    minutes: float | None
-    resume: bool
-    device: torch.device
-    on_progress: ProgressCallback | None = None
-
-    def recipe(self, *, name: str | None = None, share: float = 1.0) -> Recipe:
-        """The recipe with this job's budget."""
-        changes = {} if self.minutes is None else {"max_minutes": self.minutes * share, "epochs": 1000}
-        return get_recipe(name or self.network, self.size, **changes)
-
-    def samples(self) -> FaceSamples:
-        """The simulated faces, made once beside the runs."""
-        device = "cuda" if self.device.type == "cuda" else "cpu"  # others lack double precision
-        return make_samples(self.data, self.run.parent / "samples", device=device)
-
-    def fit(self, task: Task, recipe: Recipe, *, folder: str = "") -> dict[str, float]:
-        """Fit, put the best weights into the task's module, return their metrics."""
-        run = RunFolder(self.run / folder if folder else self.run)
-        resume = self.resume and (run.path / "recipe.toml").exists()
-        fit(task, recipe, run, device=self.device, resume=resume, on_progress=self.on_progress)
-        return run.load_best(task.module.to("cpu"))
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training leaves: the module to export, its figures, and what else its header must say."""
-
-    module: nn.Module
-    metrics: dict[str, float]
-    trained_on: str = TRAINED_ON_PALSY
-    config: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, str] = field(default_factory=dict)
-
-
 def train(
     network: str,
     *,
@@ -106,19 +61,25 @@ def train(
     resume: bool = False,
     device: str = "auto",
     export_to: Path | None = None,
+    dataset: str | None = None,
+    start: Path | None = None,
+    settings: TrainSettings | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Path:
     """Train one network and, if asked, add it to a folder of models.
 
     Args:
         network: name in the registry. ``dvpm`` needs an exported ``ovpm`` in ``export_to`` (or the product's models).
-        data: folder with photos/, rig/ and backgrounds/.
+        data: folder with photos/, rig/ and backgrounds/, or of the data set.
         run: folder of the run; simulated faces are kept beside it and shared between runs.
         size: ``compact``, ``paper`` or ``tiny``.
         minutes: budget; the learning rate reaches its end within it.
         resume: continue the run.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         export_to: folder of models.
+        dataset: train on this data set instead (``training.on_dataset``).
+        start: folder of models to begin with, on a data set.
+        settings: changes of recipe and network, and how a data set is dealt.
         on_progress: told stage, steps done, steps in all.
 
     Returns:
@@ -134,11 +95,16 @@ def train(
     cv2.setNumThreads(1)  # the loader's thread must not fight the network's
     keep_freed_memory()
     torch.manual_seed(0)
-    chosen = torch.device(choose_device(device))
-    job = Job(network, require_data(data), Path(run), size, minutes, resume, chosen, on_progress)
+    chosen = start_processes(choose_device(device))
+    job = Job(network, data, Path(run), size, minutes, resume, chosen, on_progress, settings or TrainSettings())
+    if dataset is not None:
+        train_on_dataset(job, dataset=dataset, export_to=export_to, start=start)
+        return job.run
+    require_data(data)
     trained = _TRAINERS[network](job, export_to)
     if export_to is not None:
-        export(trained, network, job.recipe(), export_to)
+        changed = dataclasses.replace(trained, config=trained.config | job.arguments(network))
+        export(changed, network, job.recipe(), export_to)
     return job.run
 
 
@@ -184,29 +150,6 @@ def train_all(
         )
 
 
-def export(trained: Trained, network: str, recipe: Recipe, folder: Path) -> None:
-    """Write weights, manifest entry and model card into a folder of models."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{network}.safetensors"
-    save_network(
-        trained.module,
-        path,
-        name=network,
-        size=recipe.size,
-        config=trained.config,
-        trained_on=trained.trained_on,
-        extra=trained.extra,
-    )
-    figures = {name: round(value, 4) for name, value in trained.metrics.items()}
-    entry = describe(path, recipe=f"{network}-{recipe.size}: {recipe.source}", metrics=figures)
-    update_manifest(folder, entry)
-    write_card(folder, entry)
-
-
-def _build(job: Job, name: str, **overrides: Any) -> Any:
-    return build_network(name, job.size, **overrides)
-
-
 def _train_detector(job: Job, _: Path | None) -> Trained:
     rig = read_rig(job.data)
     photos = read_photos(job.data)
@@ -218,11 +161,11 @@ def _train_detector(job: Job, _: Path | None) -> Trained:
         groups[is_held_out_drawing(seed)].append(portrait)
     recipe = job.recipe()
     task = DetectorTask(
-        cast("RetinaFace", _build(job, "retinaface")),
+        cast("RetinaFace", job.build("retinaface")),
         training=groups[False],
         held_out=groups[True],
         backgrounds=read_backgrounds(job.data / "backgrounds"),
-        batch_size=recipe.batch_size,
+        batch_size=recipe.loaded_batch,
         steps_per_epoch=_DETECTOR_STEPS,
     )
     metrics = job.fit(task, recipe)
@@ -231,8 +174,8 @@ def _train_detector(job: Job, _: Path | None) -> Trained:
 
 def _train_landmarks(job: Job, _: Path | None) -> Trained:
     recipe = job.recipe()
-    network = cast("CascadedFCN", _build(job, "landmark_fcn"))
-    task = LandmarkTask(network, job.samples(), batch_size=recipe.batch_size, openings=job.size != "paper")
+    network = cast("CascadedFCN", job.build("landmark_fcn"))
+    task = LandmarkTask(network, job.samples(), batch_size=recipe.loaded_batch, literal=job.size == "paper")
     return Trained(network, job.fit(task, recipe))
 
 
@@ -242,9 +185,9 @@ def _train_ovpm(job: Job, export_to: Path | None) -> Trained:
     Below the paper's size the encoder starts from the landmark network's, when that is among the models.
     """
     recipe = job.recipe()
-    ovpm, companion = cast("OVPM", _build(job, "ovpm")), cast("DVPM", _build(job, "dvpm"))
+    ovpm, companion = cast("OVPM", job.build("ovpm")), cast("DVPM", job.build("dvpm"))
     _start(ovpm, job, export_to)
-    task = DifferenceTask(ovpm, companion, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=False)
+    task = DifferenceTask(ovpm, companion, job.samples(), batch_size=recipe.loaded_batch, freeze_ovpm=False)
     return Trained(ovpm, job.fit(task, recipe))
 
 
@@ -258,11 +201,11 @@ def _start(network: OVPM | HouseBrackmannGrader, job: Job, export_to: Path | Non
 def _train_dvpm(job: Job, export_to: Path | None) -> Trained:
     """Stage two: the exported OVPM is frozen; its digest goes into the DVPM's header."""
     loaded = load_network("ovpm", export_to or find_models_dir()[0])
-    recipe, ovpm, dvpm = job.recipe(), cast("OVPM", loaded.module), cast("DVPM", _build(job, "dvpm"))
+    recipe, ovpm, dvpm = job.recipe(), cast("OVPM", loaded.module), cast("DVPM", job.build("dvpm"))
     companion = RunFolder(job.run.parent / f"ovpm-{job.size}")
     if companion.best.exists():
-        companion.load_best(Pair(cast("OVPM", _build(job, "ovpm")), dvpm))
-    task = DifferenceTask(ovpm, dvpm, job.samples(), batch_size=recipe.batch_size, freeze_ovpm=True)
+        companion.load_best(Pair(cast("OVPM", job.build("ovpm")), dvpm))
+    task = DifferenceTask(ovpm, dvpm, job.samples(), batch_size=recipe.loaded_batch, freeze_ovpm=True)
     if not companion.best.exists():
         task.measure_taps()
     metrics = job.fit(task, recipe)
@@ -271,9 +214,8 @@ def _train_dvpm(job: Job, export_to: Path | None) -> Trained:
 
 def _train_severity(job: Job, _: Path | None) -> Trained:
     recipe = job.recipe()
-    network = cast("ALGRNet", _build(job, "algrnet", mode="palsy"))
-    task = SeverityTask(network, job.samples(), batch_size=recipe.batch_size)
-    task.start_from_mean_face()
+    network = cast("ALGRNet", job.build("algrnet", mode="palsy"))
+    task = SeverityTask(network, job.samples(), batch_size=recipe.loaded_batch)
     return Trained(network, job.fit(task, recipe), config={"mode": "palsy"})
 
 
@@ -282,16 +224,16 @@ def _train_cascade(job: Job, export_to: Path | None) -> Trained:
 
     Below the paper's size the grader starts from the landmark network's encoder, when that is among the models.
     """
-    network = cast("HBCascade", _build(job, "hb_cascade"))
+    network = cast("HBCascade", job.build("hb_cascade"))
     _start(network.grader, job, export_to)
     samples = job.samples()
     recipe = job.recipe(name="hb_segmentation", share=_SEGMENTATION_SHARE)
     network.encoder.requires_grad_(True)
-    first = SegmentationTask(network.encoder, samples, size=network.input_size, batch_size=recipe.batch_size)
+    first = SegmentationTask(network.encoder, samples, size=network.input_size, batch_size=recipe.loaded_batch)
     segmented = job.fit(first, recipe, folder="segmentation")
     network.encoder.requires_grad_(False)
     recipe = job.recipe(share=1 - _SEGMENTATION_SHARE)
-    task = GraderTask(network, samples, batch_size=recipe.batch_size)
+    task = GraderTask(network, samples, batch_size=recipe.loaded_batch)
     return Trained(network, job.fit(task, recipe) | {"segmentation_miou": segmented["miou"]})
 
 

@@ -44,31 +44,43 @@ Shot = tuple[ByteImage, FloatArray, FloatArray]
 
 @dataclass(frozen=True)
 class FaceSamples:
-    """N simulated faces.
+    """N faces, simulated or of a data set.
 
     Attributes:
-        images: (N, 288, 288, 3) RGB uint8, memory-mapped.
+        images: (N, S, S, 3) RGB uint8, memory-mapped; S is 288 for simulated faces.
         points: (N, 68, 2) pixels of ``images``.
-        left, right: (N, 14) intensities 0..5 in ``ALL_AUS`` order; NaN where the photo's own expression is unknown.
-        flow: (N, 36, 36, 2) pixels: displacement by expression of what is seen at each 8x8 cell.
+        left, right: (N, A) intensities 0..5 of ``aus``; NaN where they are unknown.
         person, episode: (N,) identifiers.
         rest: (N,) True for resting frames.
-        grade: (N,) House-Brackmann 1..6 of the episode's lesion, 0 when it has none to grade.
+        grade: (N,) House-Brackmann 1..6 of the episode's lesion, halves in some sets, 0 when it has none to grade.
         weak_side: (N,) -1 right, 0 none, 1 left.
-        held_out: (N,) True for people that are never trained on.
+        held_out: (N,) True for the people whose faces choose the best epoch; they are not trained on.
+        flow: (N, 36, 36, 2) pixels: displacement by expression of what is seen at each 8x8 cell; known of simulated
+            faces only.
+        training: (N,) True for the faces that are learned from; ``None``: all that are not held out.
+        marked: (N, 68) True for points that somebody marked; the others are guesses.
+        aus: the units of ``left`` and ``right``.
     """
 
     images: np.ndarray[Any, Any]
     points: FloatArray
     left: FloatArray
     right: FloatArray
-    flow: FloatArray
     person: np.ndarray[Any, Any]
     episode: np.ndarray[Any, Any]
     rest: np.ndarray[Any, Any]
     grade: np.ndarray[Any, Any]
     weak_side: np.ndarray[Any, Any]
     held_out: np.ndarray[Any, Any]
+    flow: FloatArray | None = None
+    training: np.ndarray[Any, Any] | None = None
+    marked: np.ndarray[Any, Any] | None = None
+    aus: tuple[int, ...] = ALL_AUS
+
+    @property
+    def learned(self) -> np.ndarray[Any, Any]:
+        """(N,) True for the faces that are learned from."""
+        return ~self.held_out if self.training is None else self.training
 
 
 def load_samples(cache: Path) -> FaceSamples:
@@ -237,7 +249,7 @@ def simulate_episode(plan: EpisodePlan, rig: Rig, *, device: str = "cpu") -> Ite
 def graded_rows(samples: FaceSamples) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Rows with a House-Brackmann grade and muscles at work: of training people, of held-out people."""
     graded = (samples.grade > 0) & ~samples.rest
-    return np.flatnonzero(graded & ~samples.held_out), np.flatnonzero(graded & samples.held_out)
+    return np.flatnonzero(graded & samples.learned), np.flatnonzero(graded & samples.held_out)
 
 
 def shown_more(rows: np.ndarray[Any, Any], which: np.ndarray[Any, Any], *, times: int) -> np.ndarray[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tabular import RECIPE as PLAIN
+from tabular import Killed, Table
 from torch import nn
 
 from palsy_cli.errors import ModelError, PalsyError, UsageError
@@ -67,9 +70,7 @@ def assert_same(a: Line, b: Line) -> None:
 
 
 def change(**values: Any) -> Recipe:
-    from dataclasses import replace
-
-    return replace(RECIPE, **values)
+    return dataclasses.replace(RECIPE, **values)
 
 
 def test_learns_and_writes_the_run_folder(tmp_path: Path) -> None:
@@ -78,7 +79,8 @@ def test_learns_and_writes_the_run_folder(tmp_path: Path) -> None:
     result = fit(task, change(epochs=12), run)
     assert result.stopped == "finished" and result.epochs == 12 and result.steps == 12 * STEPS
     assert isinstance(before, dict) and result.best_score is not None and result.best_score < 0.5 * before["mae"]
-    assert {path.name for path in run.path.iterdir()} == {"recipe.toml", "metrics.csv", "last.pt", "best.pt", "log.txt"}
+    files = {path.name for path in run.path.iterdir()} - {"tensorboard"}
+    assert files == {"recipe.toml", "metrics.csv", "last.pt", "best.pt", "log.txt"}
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert {"step", "minutes", "learning_rate", "train_loss", "train_absolute", "mae"} <= set(rows[0])
@@ -121,11 +123,12 @@ def test_resumed_run_equals_uninterrupted(tmp_path: Path, kill_at: int) -> None:
 
 def test_killed_process_resumes(tmp_path: Path) -> None:
     script = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); import test_loop as t\n"
+        "import os, sys; sys.path[:0] = sys.argv[2:]; import test_loop as t\n"
         "def kill(stage, done, total):\n    if done == 9: os.kill(os.getpid(), 9)\n"
-        "t.fit(t.Line(), t.RECIPE, t.RunFolder(sys.argv[2]), on_progress=kill)\n"
+        "t.fit(t.Line(), t.RECIPE, t.RunFolder(sys.argv[1]), on_progress=kill)\n"
     )
-    killed = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path)], check=False)
+    folders = [str(parent) for parent in Path(__file__).parents[:2]]
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path), *folders], check=False)
     assert killed.returncode == -9
     whole, resumed = Line(), Line()
     fit(whole, RECIPE, RunFolder(tmp_path / "whole"))
@@ -255,3 +258,81 @@ def test_batches_of_any_shape_are_moved() -> None:
 
 def test_compact_recipe_trains_as_it_stands(tmp_path: Path) -> None:
     assert fit(Line(), get_recipe("ovpm", "compact", epochs=1), RunFolder(tmp_path)).stopped == "finished"
+
+
+def assert_alike(one: Table, other: Table, *, atol: float) -> None:
+    for name, value in one.state().items():
+        torch.testing.assert_close(value, other.state()[name], rtol=0, atol=atol)
+
+
+def test_small_batches_add_up_to_a_large_one(tmp_path: Path) -> None:
+    large, small = Table(rows=40, batch=8), Table(rows=40, batch=2)
+    recipe = dataclasses.replace(PLAIN, accumulate=4, clip_norm=0.1)
+    whole = fit(large, dataclasses.replace(recipe, accumulate=1), RunFolder(tmp_path / "large"))
+    parts = fit(small, recipe, RunFolder(tmp_path / "small"))
+    assert whole.steps == parts.steps == 15
+    assert_alike(large, small, atol=1e-6)
+    rows = [RunFolder(tmp_path / name).read_metrics() for name in ("large", "small")]
+    for one, other in zip(*rows, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+
+
+def test_an_epochs_last_batches_step_with_their_own_mean(tmp_path: Path) -> None:
+    large, small = Table(rows=6, batch=6), Table(rows=6, batch=2)
+    fit(large, dataclasses.replace(PLAIN, batch_size=6), RunFolder(tmp_path / "large"))
+    result = fit(small, dataclasses.replace(PLAIN, accumulate=4), RunFolder(tmp_path / "small"))
+    assert result.steps == 3
+    assert_alike(large, small, atol=1e-6)
+
+
+def test_schedules_count_optimiser_steps(tmp_path: Path) -> None:
+    """22 batches in sixes are four steps: after an epoch the rate is that of epoch 1, whatever is accumulated."""
+    recipe = dataclasses.replace(PLAIN, schedule="step", milestones=(1,), gamma=0.1, accumulate=6, epochs=2)
+    run = RunFolder(tmp_path)
+    told: list[tuple[int, int | None]] = []
+    task = Table(rows=44, batch=2)
+    fit(task, recipe, run, on_progress=lambda stage, done, total: told.append((done, total)))
+    rates = [row["learning_rate"] for row in run.read_metrics()]
+    assert told == [(step, 8) for step in range(1, 9)] and rates == pytest.approx([0.02, 0.002])
+
+
+@pytest.mark.parametrize("kill_at", [3, 4, 8, 30])
+def test_killed_while_accumulating_goes_on_from_the_last_whole_step(tmp_path: Path, kill_at: int) -> None:
+    recipe = dataclasses.replace(PLAIN, accumulate=3, checkpoint_minutes=0.0)
+    whole, resumed = Table(batch=2, dropout=0.3), Table(batch=2, dropout=0.3)
+    fit(whole, recipe, RunFolder(tmp_path / "whole"))
+    run = RunFolder(tmp_path / "parts")
+    with pytest.raises(Killed):
+        fit(Table(batch=2, dropout=0.3, kill_at=kill_at), recipe, run)
+    fit(resumed, recipe, run, resume=True)
+    assert_alike(whole, resumed, atol=0)
+
+
+def test_half_precision_needs_a_gpu(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="precision fp16 needs a CUDA device, not cpu"):
+        fit(Table(), dataclasses.replace(PLAIN, precision="fp16"), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_loss_scale_outlives_a_run(tmp_path: Path) -> None:
+    run, task = RunFolder(tmp_path), Table()
+    optimiser = make_optimiser(task.module, PLAIN)
+    run.save_last(task.module, optimiser, Progress(), scaler=torch.amp.GradScaler("cpu", init_scale=8.0))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    run.load_last(task.module, optimiser, torch.device("cpu"), scaler=scaler)
+    assert scaler.get_scale() == 8.0
+    run.save_last(task.module, optimiser, Progress())
+    run.load_last(task.module, optimiser, torch.device("cpu"), scaler=scaler)
+    assert scaler.get_scale() == 8.0, "a run in another precision has no scale"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_half_precision_learns(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    task = Table()
+    task.x, task.y = task.x.cuda(), task.y.cuda()
+    fit(task, dataclasses.replace(PLAIN, precision="fp16", epochs=20), run, device="cuda")
+    rows = run.read_metrics()
+    assert rows[-1]["train_loss"] < 0.5 * rows[0]["train_loss"]
+    assert torch.load(run.last, weights_only=True)["scaler"]["scale"] > 0

@@ -65,7 +65,7 @@ def make(samples: FaceSamples, data: Path, monkeypatch: pytest.MonkeyPatch) -> M
 
     tasks: dict[str, Callable[[], Task]] = {
         "retinaface": lambda: detector_task(data),
-        "landmark_fcn": lambda: LandmarkTask(build("landmark_fcn"), samples, batch_size=BATCH, openings=True),  # type: ignore[arg-type]
+        "landmark_fcn": lambda: LandmarkTask(build("landmark_fcn"), samples, batch_size=BATCH, literal=False),  # type: ignore[arg-type]
         "ovpm": lambda: difference(freeze=False),
         "dvpm": lambda: difference(freeze=True),
         "algrnet": lambda: SeverityTask(build("algrnet"), samples, batch_size=BATCH),  # type: ignore[arg-type]
@@ -137,8 +137,9 @@ def test_lids_that_stay_open_cost_more_than_all_points_moved_as_far(samples: Fac
     def cost(moved: torch.Tensor) -> dict[str, float]:
         truth = torch.from_numpy(samples.points[:4]).float() / 3
         maps = gaussian_targets(truth + moved)
-        task = LandmarkTask(lambda _: (maps, maps), samples, batch_size=BATCH, openings=True)  # type: ignore[arg-type]
-        return {name: float(value) for name, value in task.loss((None, truth)).items()}
+        task = LandmarkTask(lambda _: (maps, maps), samples, batch_size=BATCH, literal=False)  # type: ignore[arg-type]
+        batch = (None, truth, torch.ones(4, 68, dtype=torch.bool))
+        return {name: float(value) for name, value in task.loss(batch).items()}
 
     lids, everything = torch.zeros(68, 2), torch.zeros(68, 2)
     lids[[37, 38, 43, 44], 1] = -2.0
@@ -154,11 +155,11 @@ def test_closing_eyes_are_shown_four_times(samples: FaceSamples) -> None:
     left[rows[0], 12] = 4.0
     staged = dataclasses.replace(samples, left=left, right=np.zeros_like(left))
     shown = {
-        openings: LandmarkTask(build("landmark_fcn"), staged, batch_size=BATCH, openings=openings).training  # type: ignore[arg-type]
-        for openings in (True, False)
+        literal: LandmarkTask(build("landmark_fcn"), staged, batch_size=BATCH, literal=literal).training  # type: ignore[arg-type]
+        for literal in (True, False)
     }
-    assert [int((shown[True] == row).sum()) for row in rows] == [4, 1]
-    assert [int((shown[False] == row).sum()) for row in rows] == [1, 1]
+    assert [int((shown[False] == row).sum()) for row in rows] == [4, 1]
+    assert [int((shown[True] == row).sum()) for row in rows] == [1, 1]
 
 
 def test_difference_labels_fit_their_pictures(make: Make, samples: FaceSamples) -> None:
@@ -202,7 +203,6 @@ def test_difference_pictures_are_seen_from_the_midline(make: Make, samples: Face
 def test_severity_crops_carry_their_points(make: Make, samples: FaceSamples) -> None:
     task = make("algrnet")
     assert isinstance(task, SeverityTask)
-    task.start_from_mean_face()
     rows = task.training[:3]
     faces, points, grades, _ = task._batch(rows, None)
     side = task.network.crop
