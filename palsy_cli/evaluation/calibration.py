@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palsy_cli.evaluation.metrics import Labels
+from palsy_cli.evaluation.counts import Labels
 
 #: Temperatures that are tried, evenly spaced in the logarithm.
 _TRIED = np.geomspace(0.2, 5.0, 65)

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from palsy_cli.evaluation.figures import found_and_true, helper_curve
-from palsy_cli.evaluation.metrics import confusion
+from palsy_cli.evaluation.metrics import bland_altman, confusion
 from palsy_cli.evaluation.patients import DOSES, Case
-from palsy_cli.records import SEVERITY_LABELS
+from palsy_cli.records import SEVERITY_LABELS, FloatArray
+from palsy_cli.report.terms import ROMAN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-_ROMAN = ("I", "II", "III", "IV", "V", "VI")
 _DPI = 110
 
 
@@ -29,15 +30,15 @@ def draw_plots(cases: Sequence[Case], dosed: Sequence[Case]) -> Iterator[tuple[s
         dosed: people at every weakness of ``DOSES``.
     """
     if cases:
-        yield "grades", _png(_grades(cases))
-        yield "agreement", _png(_bland_altman(cases))
+        yield "grades", to_png(_grades(cases))
+        yield "agreement", to_png(_bland_altman(cases))
     if any(case.by_helpers for case in cases):
-        yield "helpers", _png(_helpers(cases))
+        yield "helpers", to_png(_helpers(cases))
     if dosed:
-        yield "dose", _png(_dose(dosed))
+        yield "dose", to_png(_dose(dosed))
 
 
-def _picture(width: float, height: float, columns: int = 1) -> tuple[Picture, list[Axes]]:
+def new_picture(width: float, height: float, columns: int = 1) -> tuple[Picture, list[Axes]]:
     """An empty picture, sizes in inches, with some plots side by side; no display is touched."""
     from matplotlib.figure import Figure as Picture
 
@@ -45,7 +46,8 @@ def _picture(width: float, height: float, columns: int = 1) -> tuple[Picture, li
     return picture, list(np.ravel(picture.subplots(1, columns)))
 
 
-def _png(picture: Picture) -> bytes:
+def to_png(picture: Picture) -> bytes:
+    """The picture as PNG, the same bytes each time."""
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=_DPI, metadata={"Software": ""})
     return stream.getvalue()
@@ -53,18 +55,22 @@ def _png(picture: Picture) -> bytes:
 
 def _grades(cases: Sequence[Case]) -> Picture:
     """Confusion matrices of severity and House-Brackmann, true grades down."""
-    picture, (first, second) = _picture(9.5, 4.2, 2)
+    picture, (first, second) = new_picture(9.5, 4.2, 2)
     severity = [(case.true_severity, case.severity) for case in cases if case.severity]
     house = [(case.grade - 1, case.house_brackmann) for case in cases if case.house_brackmann]
-    _confusion(first, severity, SEVERITY_LABELS, "Severity (ALGRNet)")
-    _confusion(second, house, _ROMAN, "House-Brackmann (cascaded encoder)")
+    draw_confusion(first, _counts(severity, 4), SEVERITY_LABELS, title="Severity, all opinions joined")
+    draw_confusion(second, _counts(house, 6), ROMAN, title="House-Brackmann, all opinions joined")
     return picture
 
 
-def _confusion(axes: Axes, answers: Sequence[tuple[int, Any]], names: Sequence[str], title: str) -> None:
+def _counts(answers: Sequence[tuple[int, Any]], classes: int) -> npt.NDArray[np.int64]:
     truth = np.array([true for true, _ in answers], int)
     found = np.array([int(np.argmax(odds)) for _, odds in answers], int)
-    counts = confusion(truth, found, classes=len(names))
+    return confusion(truth, found, classes=classes)
+
+
+def draw_confusion(axes: Axes, counts: npt.NDArray[np.int64], names: Sequence[str], *, title: str) -> None:
+    """A confusion matrix (C, C), true classes down, each count written in its field."""
     axes.imshow(counts, cmap="Blues", vmin=0)
     for row, column in np.ndindex(*counts.shape):
         dark = counts[row, column] > counts.max() / 2
@@ -75,21 +81,31 @@ def _confusion(axes: Axes, answers: Sequence[tuple[int, Any]], names: Sequence[s
 
 
 def _bland_altman(cases: Sequence[Case]) -> Picture:
-    """Difference over mean of found and true intensities of all halves and units (Bland and Altman)."""
     found, truth, _ = found_and_true(cases)
-    one, other = found.ravel(), truth.ravel()
-    moving = (one > 0) | (other > 0)
-    mean, away = (one + other)[moving] / 2, (one - other)[moving]
-    bias, spread = float(away.mean()), float(1.96 * away.std())
-    picture, (axes,) = _picture(6.5, 4.2)
-    density = axes.hist2d(mean, away, bins=60, range=[[0, 5], [-5, 5]], cmap="Blues", norm="log")
-    picture.colorbar(density[3], ax=axes, label="half faces")
-    for level, style in ((bias, "-"), (bias - spread, "--"), (bias + spread, "--")):
+    return draw_agreement(found.ravel(), truth.ravel(), unit="half faces")
+
+
+def draw_agreement(found: FloatArray, truth: FloatArray, *, unit: str) -> Picture:
+    """Difference over mean of found and true intensities, with bias and limits of agreement (Bland and Altman 1986).
+
+    Args:
+        found: (N,) 0..5.
+        truth: (N,); pairs without any intensity on either side are left out, or they would hide all others.
+        unit: what is counted.
+    """
+    moving = np.isfinite(found + truth) & ((found > 0) | (truth > 0))
+    one, other = found[moving], truth[moving]
+    agreement = bland_altman(one, other)
+    picture, (axes,) = new_picture(6.5, 4.2)
+    density = axes.hist2d((one + other) / 2, one - other, bins=60, range=[[0, 5], [-5, 5]], cmap="Blues", norm="log")
+    picture.colorbar(density[3], ax=axes, label=unit)
+    for level, style in ((agreement.bias, "-"), (agreement.low, "--"), (agreement.high, "--")):
         axes.axhline(level, color="black", linestyle=style, linewidth=1)
+    limits = f"{agreement.low:+.2f} to {agreement.high:+.2f}"
     axes.set(
         xlabel="mean of found and true intensity",
         ylabel="found minus true",
-        title=f"Intensities: bias {bias:+.2f}, limits of agreement {bias - spread:+.2f} to {bias + spread:+.2f}",
+        title=f"Intensities: bias {agreement.bias:+.2f}, limits of agreement {limits}",
     )
     return picture
 
@@ -98,7 +114,7 @@ def _helpers(cases: Sequence[Case]) -> Picture:
     """MAE, ICC and PCC over the number of helper frames."""
     curve = helper_curve(cases)
     names = list(next(iter(curve.values())))
-    picture, plots = _picture(9.5, 3.2, len(names))
+    picture, plots = new_picture(9.5, 3.2, len(names))
     for axes, name in zip(plots, names, strict=True):
         axes.plot(list(curve), [values[name] for values in curve.values()], marker="o")
         axes.set(xlabel="helper frames m (0: OVPM alone)", title=name)
@@ -107,7 +123,7 @@ def _helpers(cases: Sequence[Case]) -> Picture:
 
 def _dose(dosed: Sequence[Case]) -> Picture:
     """Asymmetry found over the weakness put in, a line for each person."""
-    picture, (axes,) = _picture(5.5, 3.8)
+    picture, (axes,) = new_picture(5.5, 3.8)
     for person in sorted({case.person for case in dosed}):
         own = [case for case in dosed if case.person == person]
         doses = [max(case.lesion.weakness.values(), default=0.0) for case in own]
