@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from palsy_cli.errors import ConfigError
+from palsy_cli.norms import Norms
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,8 +101,9 @@ class SymptomSettings:
 
     #: An AU is active above this intensity (0..5).
     active_threshold: float = 0.5
-    #: No side is named when the relative regional asymmetry is at most this (E19).
-    dead_zone_relative: float = 0.18
+    #: No side is named when the relative regional asymmetry is at most this (E19). It is 0.18 of the movement itself,
+    #: which the weights read as 0.11 to 0.14 (docs/benchmarks); a lab's own healthy cohort says better.
+    dead_zone_relative: float = 0.13
     #: ... or the absolute one is below this (intensity steps, E19).
     dead_zone_absolute: float = 0.25
     #: |D| above this flags a pair.
@@ -127,6 +129,9 @@ class SymptomSettings:
     clinical_eye_region: bool = True
     #: Name no side inside the dead zone; ``False`` is the paper's sign test (E19).
     dead_zone: bool = True
+    #: Co-occurrence in a lab's own healthy people, instead of the built-in prior; only ``--config`` sets it, from a
+    #: file that `palsy calibrate healthy` wrote.
+    norms: Norms = field(default_factory=Norms)
 
 
 @dataclass(frozen=True)
@@ -139,22 +144,26 @@ class GradeSettings:
     flip_average: bool = True
     #: Divide each network's logits by the temperature found when it was validated (ours; the papers give none).
     calibrated: bool = True
+    #: Let both networks speak for both grades: severity is a coarser House-Brackmann (ours).
+    together: bool = True
     #: Let the measured asymmetry of movement speak beside the pictures (ours; for palsies of one side).
     with_movement: bool = True
     #: Asymmetry of the whole face (0..1) at which a grade above I and one of I are equally likely.
-    movement_cut_1: float = 0.034
+    movement_cut_1: float = 0.057
     #: The same between II and III.
-    movement_cut_2: float = 0.115
+    movement_cut_2: float = 0.13
     #: The same between III and IV.
-    movement_cut_3: float = 0.321
+    movement_cut_3: float = 0.354
     #: The same between IV and V.
-    movement_cut_4: float = 0.658
+    movement_cut_4: float = 0.749
     #: The same between V and VI.
-    movement_cut_5: float = 0.916
+    movement_cut_5: float = 0.938
     #: How gradually one grade gives way to the next: asymmetry that changes the odds by a factor of e.
-    movement_spread: float = 0.025
+    movement_spread: float = 0.022
     #: Share of faces (0..1) whose movement is measured so wrongly that it says nothing of the grade.
     movement_outliers: float = 0.05
+    #: How far a found synkinesis is believed to rule grades I and II out (0..1): some of what is flagged is none.
+    synkinesis_trust: float = 0.75
     #: A grading network whose own validation F1 per patient (0..1) is below this many times chance is not believed.
     min_times_chance: float = 1.5
 
@@ -206,8 +215,12 @@ PAPER_OVERRIDES: dict[str, object] = {
     "symptoms.compare_movement": False,
     "symptoms.informative_only": False,
     "grades.calibrated": False,
+    "grades.together": False,
     "grades.with_movement": False,
 }
+
+#: Limits: whoever uses norms may set them otherwise than those who measured the norms.
+_LIMITS = {"dead_zone", "dead_zone_relative", "dead_zone_absolute", "synkinesis_threshold", "norms"}
 
 
 def load_settings(
@@ -219,9 +232,11 @@ def load_settings(
     """Merge profile, file and ``group.name=value`` overrides, later ones winning.
 
     Raises:
-        ConfigError: unknown key (with the nearest known one), wrong type, unreadable file.
+        ConfigError: unknown key (with the nearest known one), wrong type, unreadable file, norms of other settings.
     """
-    from_file = flatten(read_toml(config_file)) if config_file is not None else {}
+    tree = read_toml(config_file) if config_file is not None else {}
+    norms = tree.pop("norms", None)
+    from_file = flatten(tree)
     from_flags = dict(parse_override(item) for item in overrides)
     chosen = profile or from_flags.get("profile") or from_file.get("profile") or "clinical"
     values: dict[str, object] = {}
@@ -230,7 +245,34 @@ def load_settings(
     values |= from_file
     values |= from_flags
     values["profile"] = chosen
-    return apply_values(Settings(), values)
+    settings = apply_values(Settings(), values)
+    return settings if norms is None else _with_norms(settings, norms, str(config_file))
+
+
+def measured_with(settings: Settings) -> dict[str, object]:
+    """Every setting, by its full name, on which norms depend: all but grades, limits, seed and the profile's name."""
+    groups = ("face", "landmarks", "keyframes", "action_units", "symptoms")
+    return {
+        f"{group}.{name}": value
+        for group in groups
+        for name, value in dataclasses.asdict(getattr(settings, group)).items()
+        if name not in _LIMITS
+    }
+
+
+def _with_norms(settings: Settings, table: Any, file: str) -> Settings:
+    """The settings with the norms of a ``[norms]`` table, which must have been measured with the same settings."""
+    anew = "write it again with `palsy calibrate healthy`"
+    try:
+        norms = Norms.of(table)
+        before = flatten(dict(table["settings"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file}: [norms] cannot be used ({error}); {anew}") from error
+    for name, value in measured_with(settings).items():
+        if name not in before or before[name] != value:
+            told = f"with {before[name]!r}" if name in before else "by another version of palsy"
+            raise ConfigError(f"{file}: {name} is {value!r}, but the norms were measured {told}; {anew}")
+    return apply_values(settings, {"symptoms.norms": norms})
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -296,6 +338,8 @@ def apply_values(settings: Settings, values: Mapping[str, object]) -> Settings:
 
 def check_type(key: str, value: object, kind: Any) -> Any:
     """Return ``value`` in the setting's type; raises ConfigError when it does not fit."""
+    if kind is Norms:
+        return _check_norms(key, value)
     if typing.get_origin(kind) is Literal:
         if value in typing.get_args(kind):
             return value
@@ -307,3 +351,15 @@ def check_type(key: str, value: object, kind: Any) -> Any:
     if kind in (int, float) and not (0 <= value < float("inf")):  # type: ignore[operator]
         raise ConfigError(f"{key}: {value!r} must be a finite number, zero or more")
     return value
+
+
+def _check_norms(key: str, value: object) -> Norms:
+    """Norms, or the plain values that a result states of its settings."""
+    if isinstance(value, Norms):
+        return value
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key}: give --config a file that `palsy calibrate healthy` wrote")
+    try:
+        return Norms.of(value)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error

@@ -14,10 +14,11 @@ from typing import Any
 
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
-from palsy_cli.errors import NoFaceError
+from palsy_cli.errors import ModelError, NoFaceError
 from palsy_cli.manifest import run_info
 from palsy_cli.networks.device import keep_freed_memory
-from palsy_cli.networks.weights import ModelSet
+from palsy_cli.networks.weights import ModelSet, read_manifest
+from palsy_cli.norms import require_weights
 from palsy_cli.records import (
     ActionUnits,
     Assessment,
@@ -31,7 +32,7 @@ from palsy_cli.records import (
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.detection import choose_detector
 from palsy_cli.stages.face import require_face, track_patient
-from palsy_cli.stages.grade_fusion import join_movement
+from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.keyframes import select_keyframes
@@ -67,7 +68,7 @@ def assess(
     Raises:
         VideoError: the file cannot be read or holds no video.
         NoFaceError: no face, or too few frames with a usable one.
-        ModelError: a weight file is missing or damaged.
+        ModelError: a weight file is missing or damaged, or the norms of the settings belong to other weights.
     """
     run = _Run.start(settings, execution, on_progress, models=models)
     clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored)
@@ -187,7 +188,11 @@ class _Run:
         keep_freed_memory()
         execution = execution or Execution()
         report = on_progress or (lambda stage, done, total: None)
-        return _Run(settings or Settings(), execution, models or ModelSet.of(execution), report)
+        settings, models = settings or Settings(), models or ModelSet.of(execution)
+        if settings.symptoms.norms.people:
+            digests = {entry.name: entry.sha256 for entry in read_manifest(models.directory)}
+            require_weights(settings.symptoms.norms, digests, where=models.directory)
+        return _Run(settings, execution, models, report)
 
     def network(self, name: str) -> Any:
         """A network, loaded on first use."""
@@ -270,16 +275,19 @@ class _Run:
     def grades(self, keyframes: Keyframes, action_units: ActionUnits, symptoms: Symptoms) -> Grades:
         """Hop 8: severity and House-Brackmann."""
         with self.stage("grades"):
+            algrnet = self.network("algrnet")
+            if algrnet.mode != "palsy":
+                raise ModelError("algrnet: these weights tell action units, not severity; name others with --models")
             of_pictures = grade(
                 keyframes,
                 action_units,
-                self.network("algrnet"),
+                algrnet,
                 self.network("hb_cascade"),
                 self.settings.grades,
                 unfit=dict(self._unfit()),
                 temperatures=dict(self._temperatures()) if self.settings.grades.calibrated else None,
             )
-            return join_movement(of_pictures, symptoms, self.settings.grades)
+            return join_opinions(of_pictures, symptoms, self.settings.grades)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

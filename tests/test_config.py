@@ -35,7 +35,7 @@ def test_flags_win_over_file_over_profile_over_defaults(tmp_path: Path) -> None:
     assert load_settings(profile="clinical", config_file=path).action_units.decode == "expectation"
 
 
-@pytest.mark.parametrize("name", sorted(setting_types()))
+@pytest.mark.parametrize("name", sorted(set(setting_types()) - {"symptoms.norms"}))
 def test_every_setting_can_be_set_and_changes_the_fingerprint(name: str) -> None:
     value = lookup(Settings(), name)
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
 """The ``palsy`` command. Each sub-command is one thin file that imports what it needs when it runs.
 
 Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 the input cannot be used, 4 a model is missing or damaged,
-130 interrupted. A failure is one line on stderr; ``--debug`` adds the traceback.
+5 a batch finished with failures, 130 interrupted. A failure is one line on stderr; ``--debug`` adds the traceback.
 """
 
 from __future__ import annotations
@@ -16,8 +16,25 @@ from typer.core import TyperGroup
 
 import palsy_cli
 from palsy_cli import console
-from palsy_cli.cli import aus, evaluate, export, grade, info, keyframes, landmarks, models, simulate, symptoms, train
+from palsy_cli.cli import (
+    aus,
+    calibrate,
+    datasets,
+    evaluate,
+    export,
+    grade,
+    info,
+    keyframes,
+    landmarks,
+    modelcard,
+    models,
+    selftest,
+    simulate,
+    symptoms,
+    train,
+)
 from palsy_cli.cli.assess import assess
+from palsy_cli.cli.batch import batch
 from palsy_cli.errors import PalsyError
 
 INTERRUPTED = 130
@@ -82,6 +99,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("assess")(assess)
+app.command("batch")(batch)
 app.command("keyframes")(keyframes.keyframes)
 app.command("landmarks")(landmarks.landmarks)
 app.command("aus")(aus.aus)
@@ -90,9 +108,13 @@ app.command("symptoms")(symptoms.symptoms)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(calibrate.app, name="calibrate")
 app.command("export")(export.export)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
+app.command("modelcard")(modelcard.modelcard)
 app.command("info")(info.info)
+app.command("selftest")(selftest.selftest)
 
 
 def show_version(value: bool) -> None:

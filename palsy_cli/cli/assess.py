@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from palsy_cli import console
 from palsy_cli.cli import options
+from palsy_cli.files import REPORT_HTML
 
 if TYPE_CHECKING:
     from palsy_cli.records import Assessment
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 def assess(
     video: options.Video,
     out: options.OutFolder = None,
-    include_images: Annotated[
-        bool, typer.Option("--include-images", help="Put pictures of the face into the report.")
-    ] = False,
+    include_images: options.IncludeImages = False,
     mirrored: options.Mirrored = False,
     device: options.Device = "auto",
     models: options.Models = None,
@@ -45,7 +42,7 @@ def assess(
     for warning in result.warnings:
         console.warn(warning)
     console.table(f"{video.name}: research use only, not a medical device", ("", "result"), summary(result))
-    console.data(str(folder / "report.html"))
+    console.data(str(folder / REPORT_HTML))
 
 
 def summary(result: Assessment) -> list[tuple[str, str]]:

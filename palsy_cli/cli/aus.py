@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from palsy_cli import console
 from palsy_cli.cli import options, output
+from palsy_cli.files import ACTION_UNITS_CSV
 
 
 def aus(
@@ -28,4 +29,4 @@ def aus(
         _, found, units = pipeline.run_action_units(
             video, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
         )
-    output.emit(csv_report.action_units_csv(found, units), out, name="action_units.csv")
+    output.emit(csv_report.action_units_csv(found, units), out, name=ACTION_UNITS_CSV)

@@ -44,6 +44,7 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
 ]
 Mirrored = Annotated[bool, typer.Option("--mirrored", help="The recording is mirrored, as selfie cameras store it.")]
+IncludeImages = Annotated[bool, typer.Option("--include-images", help="Put pictures of the face into the report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout instead of a table.")]
 
 

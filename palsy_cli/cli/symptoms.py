@@ -31,9 +31,12 @@ def symptoms(
     from palsy_cli.report import csv_report, json_report
     from palsy_cli.stages.symptoms import find_symptoms
 
+    norms = chosen.settings.symptoms.norms
     if str(source) == "-" or source.suffix.lower() in (".csv", ".tsv", ".txt"):
         with output.readable(source) as path:
             units, _, _ = csv_report.load_action_units(path)
+        if norms.people:
+            console.warn("a table names no weights: it cannot be checked that the norms were measured with the same")
     else:
         from palsy_cli import pipeline
 
@@ -42,4 +45,5 @@ def symptoms(
                 source, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
             )
     found = find_symptoms(units, chosen.settings.symptoms)
-    output.emit(json_report.to_json(json_report.symptoms_dict(found)), out, name="symptoms.json")
+    facts = {**json_report.symptoms_dict(found), "norms": norms.used()}
+    output.emit(json_report.to_json(facts), out, name="symptoms.json")

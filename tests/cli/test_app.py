@@ -16,7 +16,7 @@ from palsy_cli import errors
 
 Run = Callable[..., Result]
 COMMANDS = (
-    "assess", "keyframes", "landmarks", "aus", "grade", "symptoms", "simulate", "train", "models", "info",
+    "assess", "keyframes", "landmarks", "aus", "grade", "symptoms", "simulate", "train", "datasets", "models", "info",
 )  # fmt: skip
 HEAVY = {"torch", "timm", "cv2", "av", "numpy", "scipy", "matplotlib", "jinja2"}
 

@@ -16,9 +16,11 @@ from typer.testing import Result
 from palsy_cli.cli import options
 from palsy_cli.config import Execution, Settings
 from palsy_cli.evaluation.figures import Figure
+from palsy_cli.evaluation.protocol import Request, evaluate_protocol
 from palsy_cli.evaluation.run import Evaluation
 from palsy_cli.networks.registry import NETWORKS, SIZES, build_network
 from palsy_cli.networks.weights import describe, save_network, update_manifest
+from palsy_cli.training.settings import DataSettings, TrainSettings
 
 Run = Callable[..., Result]
 
@@ -63,15 +65,75 @@ def test_train(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(calls[0].pop("on_progress"))
     assert calls[0] == {
         "first": "ovpm", "data": Path("sets"), "run": Path("runs/ovpm-compact"), "size": "compact", "minutes": None,
-        "resume": False, "device": "auto", "export_to": None,
+        "resume": False, "device": "auto", "export_to": None, "dataset": None, "start": None,
+        "settings": TrainSettings(),
     }  # fmt: skip
     args = "train dvpm --data d --run r --size tiny --minutes 2.5 --resume --export m --device cpu"
     assert palsy(*args.split()).stdout == "r\n"
     assert callable(calls[1].pop("on_progress"))
     assert calls[1] == {
         "first": "dvpm", "data": Path("d"), "run": Path("r"), "size": "tiny", "minutes": 2.5,
-        "resume": True, "device": "cpu", "export_to": Path("m"),
+        "resume": True, "device": "cpu", "export_to": Path("m"), "dataset": None, "start": None,
+        "settings": TrainSettings(),
     }  # fmt: skip
+
+
+def test_train_on_a_data_set(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = stand_in(monkeypatch, "palsy_cli.training.run", "train", None)
+    (tmp_path / "my.toml").write_text("[recipe]\nbatch_size = 8\n[network]\nadaptive = false\n")
+    args = "train algrnet --dataset bp4d --data d --size paper --config my.toml --set data.fold=2 --set recipe.epochs=3"
+    done = palsy(*args.split())
+    assert done.stdout == "runs/algrnet-paper-bp4d\n" and done.stderr == ""
+    assert calls[0]["dataset"] == "bp4d" and calls[0]["start"] is None
+    assert calls[0]["settings"] == TrainSettings(
+        {"batch_size": 8, "epochs": 3}, {"adaptive": False}, DataSettings(fold=2)
+    )
+    assert palsy(*args.split(), "--set", "data.split=paper").stderr.count("erratum E16") == 1
+
+
+def test_train_on_from_weights(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures marked by hand are what weights are trained on with, unless a set is named."""
+    calls = stand_in(monkeypatch, "palsy_cli.training.run", "train", None)
+    done = palsy("train", "landmarks", "--from", "shipped", "--data", "d")
+    assert done.stdout == "runs/landmark_fcn-compact-marked\n"
+    assert calls[0]["first"] == "landmark_fcn" and calls[0]["dataset"] == "marked"
+    assert (calls[0]["start"] / "manifest.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("train ovpm --data d --set recipe.batchsize=8", "did you mean recipe.batch_size?"),
+        ("train ovpm --data d --set data.folds=two", "data.folds: expected int"),
+        ("train ovpm --data d --set data.fould=2", "did you mean data.fold?"),
+        ("train ovpm --data d --set seed=2", "they begin with recipe., network. or data."),
+        ("train algrnet --data d --set network.skip_bilsm=true", "did you mean network.skip_bilstm?"),
+        ("train all --data d --export m --dataset bp4d", "one network at a time"),
+        ("train ovpm --data d --dataset bp5d", "unknown data set 'bp5d'; did you mean bp4d?"),
+        ("train retinaface --data d --dataset bp4d", "leave --dataset out"),
+        ("evaluate simulated --data d", "makes its own patients"),
+    ],
+)
+def test_wrong_use_is_one_line(palsy: Run, args: str, message: str) -> None:
+    done = palsy(*args.split())
+    assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_evaluate_a_protocol(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured = evaluate_protocol(Request("hb", None, Settings(), Execution(device="cpu")))
+    calls: list[Request] = []
+    monkeypatch.setattr(
+        "palsy_cli.evaluation.protocol.evaluate_protocol", lambda asked: (calls.append(asked), measured)[1]
+    )
+    args = "evaluate hb --data d --models m --predictions p.csv --split paper --workers 2 --device cpu"
+    done = palsy(*args.split())
+    assert done.exit_code == 0 and "House-Brackmann" in done.stdout and "erratum E16" in done.stderr
+    (asked,) = calls
+    assert (asked.protocol, asked.data, asked.predictions) == ("hb", Path("d"), Path("p.csv"))
+    assert (asked.split, asked.workers, asked.execution.models_dir) == ("paper", 2, Path("m"))
+    out = tmp_path / "figures"
+    assert palsy("evaluate", "hb", "-o", out).stdout == f"{out / 'hb.md'}\n"
+    assert {path.name for path in out.iterdir()} == {f"hb.{kind}" for kind in ("md", "csv", "json", "tex")}
 
 
 def test_train_all(palsy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
