@@ -1,4 +1,7 @@
-"""Write docs/reference/settings.md and cli.md from the code; ``make docs`` runs it, a test holds it to account."""
+"""Write most of docs/reference from the code, and the model cards from the manifest.
+
+``make docs`` runs it, tests check what it wrote.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,18 @@ from typing import Any
 import typer
 
 from palsy_cli import config
+from palsy_cli.batch.au_table import AU_COLUMNS
+from palsy_cli.batch.summary import COLUMNS, Column
 from palsy_cli.cli import app
+from palsy_cli.datasets.catalogue import dataset_specs
+from palsy_cli.networks.manifest_file import read_manifest
+from palsy_cli.norms import Norms
+from palsy_cli.training.cards import write_card
+from palsy_cli.training.evaluated import read_evaluation
 
 FOLDER = Path(__file__).parent / "reference"
+MODELS = Path(__file__).parents[1] / "models"
+EVALUATION = Path(__file__).parent / "benchmarks" / "simulated" / "simulated.json"
 SETTINGS_HEAD = """# Settings
 
 Made from `palsy_cli/config.py` by `make docs`; do not edit.
@@ -31,7 +43,50 @@ Made from `palsy_cli/cli` by `make docs`; do not edit.
 [exit-codes.md](exit-codes.md) lists the exit codes. `--debug`, anywhere, shows the traceback of a failure.
 
 """
-KINDS: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+COHORT_HEAD = """# Results of a cohort
+
+Made from `palsy_cli/cohort` by `make docs`; do not edit.
+
+| file | what |
+|---|---|
+| `summary.csv`, `summary.parquet` | the same table, one row per video, failed ones included |
+| `action_units.parquet` | the activity of every key frame: one row per video, key frame, side and action unit |
+| `cohort.html` | one page that opens offline: failures, distributions, quality, courses over visits, links |
+| `results/JOB_ID/` | what `palsy assess` writes of one video |
+
+All of them name patients and are readable by their owner only. Left and right are the patient's own.
+
+**Missing** is an empty cell in the CSV and null in Parquet, never a number or a word; there is no other code for it.
+Where a video was not assessed (`status` is not `done`), everything is missing but patient, session, video, status, exit
+code, reason, job and mirroring. When something is missing although the video was assessed stands in the last column
+below. `none` as a side is no missing value: neither side is weaker. A patient whose name is `NA` is read as missing by
+many programs unless they are told otherwise; Parquet leaves no such doubt.
+
+**In the CSV** (UTF-8, comma, line ends of one character, all text in quotes) yes is 1 and no is 0. A spreadsheet runs
+text that begins with `=`, `+`, `-`, `@`, a tab or a line end as a formula, so an apostrophe stands before it, also when
+only apostrophes come before such a sign; taking one apostrophe away gives the text back. `palsy export` does so, and
+Parquet holds the text as it is. Bytes of a folder's name that are no UTF-8 are written like `\\udcff` in all files.
+
+"""
+AU_HEAD = """
+## action_units.parquet
+
+Videos with status `done` only, copies of a video included. Key frames are those of `results/JOB_ID/action_units.csv`.
+
+"""
+DATASETS_HEAD = """# Data sets
+
+Made from `palsy_cli/datasets` by `make docs`; do not edit.
+
+What palsy can learn from and be measured on. No data come along: ask for a copy, put it on disk as drawn here, and let
+`palsy datasets check NAME DIR` say whether it is whole. `palsy datasets show NAME` prints a section of this page.
+
+| name | what | folds |
+|---|---|---|
+"""
+KINDS: dict[Any, str] = {
+    bool: "true or false", int: "whole number", float: "number", str: "text", Norms: "table `[norms]`",
+}  # fmt: skip
 
 
 def comments() -> dict[tuple[str, str], str]:
@@ -60,6 +115,8 @@ def kind_name(kind: Any) -> str:
 
 def value_name(value: object) -> str:
     """A value as TOML writes it."""
+    if isinstance(value, Norms):
+        return "none"
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
 
 
@@ -126,8 +183,39 @@ def environment(declared: Any) -> str:
     return f" Environment: `{declared.envvar}`." if declared.envvar else ""
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+def cohort_page() -> str:
+    """Every column of the tables that a batch writes."""
+    return COHORT_HEAD + "## summary.csv and summary.parquet\n\n" + columns(COLUMNS) + AU_HEAD + columns(AU_COLUMNS)
+
+
+def columns(table: tuple[Column, ...]) -> str:
+    """A table's columns, one per line."""
+    rows = ["| column | kind | unit or range | meaning | missing when |\n", "|---|---|---|---|---|\n"]
+    rows += [
+        f"| `{each.name}` | {each.kind} | {cell(each.unit)} | {cell(each.meaning)} | {cell(each.missing)} |\n"
+        for each in table
+    ]
+    return "".join(rows)
+
+
+def datasets_page() -> str:
+    """What must be known of every data set."""
+    rows, parts = [], []
+    for spec in dataset_specs():
+        folds = spec.folds if spec.folds > 1 else "one split"
+        rows.append(f"| [`{spec.name}`](#{spec.name}) | {cell(spec.title)} | {folds} |\n")
+        titles = ("Labels", "Terms", "Where to ask", "Leakage")
+        told = zip(titles, (spec.labels, spec.licence, spec.request, spec.leakage), strict=True)
+        lines = "".join(f"- **{title}**: {text}\n" for title, text in told)
+        tree = spec.layout.strip("\n")
+        parts.append(f"\n## {spec.name}\n\n{spec.title}\n\n{lines}\n```text\n{tree}\n```\n")
+    return DATASETS_HEAD + "".join(rows) + "".join(parts)
+
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "cohort.md": cohort_page, "datasets.md": datasets_page}
 
 if __name__ == "__main__":
     for file, make in PAGES.items():
         (FOLDER / file).write_text(make(), encoding="utf-8")
+    for model in read_manifest(MODELS):
+        write_card(MODELS, model, evaluation=read_evaluation(EVALUATION))
