@@ -35,6 +35,7 @@ from palsy_cli.cli import (
 )
 from palsy_cli.cli.assess import assess
 from palsy_cli.cli.batch import batch
+from palsy_cli.cli.benchmark import benchmark
 from palsy_cli.errors import PalsyError
 
 INTERRUPTED = 130
@@ -114,6 +115,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.command("modelcard")(modelcard.modelcard)
 app.command("info")(info.info)
+app.command("benchmark")(benchmark)
 app.command("selftest")(selftest.selftest)
 
 

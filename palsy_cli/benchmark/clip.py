@@ -1,0 +1,60 @@
+"""The video on which speed is measured, when the user names none: a drawn patient, filmed like a camera would."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from palsy_cli.records import ByteImage
+from palsy_cli.simulate.clips import DrawnRenderer, simulate_frames
+from palsy_cli.simulate.palsy import house_brackmann_preset
+from palsy_cli.simulate.person import Person
+from palsy_cli.simulate.script import PROTOCOL, write_script
+from palsy_cli.stages.video import iter_frames, read_clip, write_video
+
+#: Picture and rate of the made-up recording.
+WIDTH, HEIGHT, FPS = 1920, 1080, 30.0
+#: The patient is drawn at this fraction of the size and enlarged; longer films repeat so many seconds.
+_REDUCED, _DRAWN_S = 2, 30.0
+#: Standard deviation of the camera's noise in grey values, and how many different noises there are. Without noise a
+#: film is decoded faster than any real one.
+_NOISE, _NOISES = 3.0, 8
+_SEED, _GRADE = 2150, 4
+
+
+def make_clip(path: Path, *, seconds: float) -> Path:
+    """Write a recording (1920 x 1080, 30 frames a second) of a drawn patient with a palsy of grade IV on the left.
+
+    Args:
+        path: the mp4 to write.
+        seconds: its length; beyond 30 s the patient begins again.
+    """
+    frames = round(seconds * FPS)
+    if seconds > _DRAWN_S:
+        short = make_clip(path.with_name("drawn.mp4"), seconds=_DRAWN_S)
+        clip = read_clip(short)
+        again = itertools.chain.from_iterable(iter_frames(clip) for _ in itertools.count())
+        pictures: Iterator[ByteImage] = (frame.image for frame in again)
+    else:
+        pictures = _filmed()
+    write_video(itertools.islice(pictures, frames), path, fps=FPS)
+    return path
+
+
+def _filmed() -> Iterator[ByteImage]:
+    """The drawn patient, again and again, at full size and with noise."""
+    rng = np.random.default_rng(_SEED)
+    noises = [rng.normal(0.0, _NOISE, (HEIGHT, WIDTH, 1)).astype(np.int16) for _ in range(_NOISES)]
+    renderer = DrawnRenderer(Person.from_seed(_SEED), (HEIGHT // _REDUCED, WIDTH // _REDUCED))
+    lesion = house_brackmann_preset(_GRADE, "left")
+    script = write_script(PROTOCOL, rng=rng)
+    drawn = itertools.chain.from_iterable(
+        simulate_frames(renderer, lesion, script, fps=FPS, seed=_SEED + again) for again in itertools.count()
+    )
+    for frame, noise in zip(drawn, itertools.cycle(noises), strict=False):
+        large = cv2.resize(frame.image, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+        yield np.clip(large + noise, 0, 255).astype(np.uint8)
