@@ -35,7 +35,7 @@ from palsy_cli.stages.face import require_face, track_patient
 from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import select_keyframes
+from palsy_cli.stages.keyframes import Thumbnails, select_keyframes
 from palsy_cli.stages.landmarks import fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
@@ -227,7 +227,12 @@ class _Run:
 
     def landmarks(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks]:
         """Hop 3: the 68 points."""
+        return self.points(path, mirrored=mirrored)[:3]
+
+    def points(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Thumbnails]:
+        """Hop 3, and the small faces that hop 4 compares: their pictures are at hand here."""
         clip, track = self.track(path, mirrored=mirrored)
+        thumbnails = Thumbnails(self.settings.face)
         with self.stage("landmarks"):
             landmarks = fit_landmarks(
                 clip,
@@ -236,22 +241,18 @@ class _Run:
                 self.settings.landmarks,
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("landmarks", len(track.times_s)),
+                on_found=thumbnails.add,
             )
         track = without_points(track, landmarks)
         require_face(track, path)
-        return clip, track, landmarks
+        return clip, track, landmarks, thumbnails
 
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
         """Hop 4: the frames that differ, aligned."""
-        clip, track, landmarks = self.landmarks(path, mirrored=mirrored)
+        clip, track, landmarks, thumbnails = self.points(path, mirrored=mirrored)
         with self.stage("keyframes"):
             keyframes = select_keyframes(
-                clip,
-                track,
-                landmarks,
-                self.settings.keyframes,
-                self.settings.face,
-                on_frame=self.counter("keyframes", len(track.times_s)),
+                clip, track, landmarks, thumbnails, self.settings.keyframes, self.settings.face
             )
         return clip, track, landmarks, keyframes
 

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("networks",),
     ("config", "console", "manifest"),
-    ("records", "errors", "facs", "files", "points", "norms"),
+    ("records", "errors", "facs", "files", "points", "norms", "ahead"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

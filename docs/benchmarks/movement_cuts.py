@@ -31,7 +31,7 @@ from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.alignment import five_points
 from palsy_cli.stages.grade_fusion import movement_chances
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import select_keyframes
+from palsy_cli.stages.keyframes import compare_faces, select_keyframes
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
 
@@ -86,9 +86,9 @@ def keyframes_of(video: Path, truth: Truth, settings: Settings) -> Keyframes:
         reasons=("",) * count,
         other_faces=0,
     )
-    return select_keyframes(
-        read_clip(video), track, Landmarks(points, np.ones(count)), settings.keyframes, settings.face
-    )
+    clip, landmarks = read_clip(video), Landmarks(points, np.ones(count))
+    small = compare_faces(clip, track, landmarks, settings.face)
+    return select_keyframes(clip, track, landmarks, small, settings.keyframes, settings.face)
 
 
 def fit(grades: FloatArray, asymmetries: FloatArray) -> GradeSettings:

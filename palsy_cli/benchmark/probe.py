@@ -29,7 +29,6 @@ class FirstFrameSeenError(Exception):
 
 def first_frame(video: str, device: str) -> dict[str, Any]:
     """Start as ``palsy assess`` does and stop when the first frames have been looked at; the parent takes the time."""
-    import palsy_cli.cli  # noqa: F401 - the command imports it, and that takes its time
     from palsy_cli.config import Execution
     from palsy_cli.pipeline import assess
 

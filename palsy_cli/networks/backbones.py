@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 from typing import cast
 
-import timm
 import torch
 from torch import Tensor, nn
 
 #: Convolutions before each max-pool of VGG-16 and VGG-19.
 VGG_CONVS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+#: Channels of VGG's five blocks.
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 
 #: timm's backbones and what each publication drops out before its last layer.
 _DROPOUT = {
@@ -51,6 +52,8 @@ class Trunk(nn.Module):
         super().__init__()
         if name not in _DROPOUT:
             raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}")
+        import timm  # two seconds, which nobody else needs to wait
+
         self.network = timm.create_model(name, pretrained=False, features_only=True)
         info = self.network.feature_info
         if info.reduction() != _STRIDES:

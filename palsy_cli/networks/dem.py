@@ -8,16 +8,14 @@ the anchored predictions (DEM, eq. 3; the printed Algorithm 1 adds to the wrong 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from timm.models.vgg import VGG
 from torch import Tensor, nn
 
-from palsy_cli.networks.backbones import PLAIN_CONVS, VGG_CONVS, Trunk, pooled_head, tap_widths
-from palsy_cli.networks.layers import hidden_layer
+from palsy_cli.networks.backbones import PLAIN_CONVS, VGG_CONVS, VGG_WIDTHS, Trunk, pooled_head, tap_widths
+from palsy_cli.networks.layers import hidden_layer, vgg_block
 
 Fusion = Literal["concat", "add"]
 
@@ -30,8 +28,7 @@ TAPS = len(CONVS_PER_BLOCK)
 #: Largest intensity; OVPM classes are 0..5 and DVPM classes -5..5.
 MAX_INTENSITY = 5
 
-#: Channels and width of the hidden layers of VGG.
-VGG_WIDTHS = (64, 128, 256, 512, 512)
+#: Width of the hidden layers of VGG.
 VGG_FC = 4096
 
 #: Twelve action units and the two extra channels (43 and 18).
@@ -257,26 +254,18 @@ def check_backbone(
 
 
 def vgg_blocks(channels_in: int, widths: Sequence[int], convs: Sequence[int], *, batch_norm: bool) -> nn.ModuleList:
-    """VGG features of timm, cut after each max-pool into one ``nn.Sequential`` per block, He initialised."""
-    plan: list[int | str] = []
-    for width, count in zip(widths, convs, strict=True):
-        plan += [width] * count + ["M"]
-    # timm always builds its classifier too: keep it at one channel and drop it.
-    network = VGG(
-        plan,
-        num_classes=0,
-        in_chans=channels_in,
-        mlp_ratio=1 / 4096,
-        conv_layer=partial(nn.Conv2d, bias=not batch_norm),
-        norm_layer=nn.BatchNorm2d if batch_norm else None,
+    """VGG's features, one ``nn.Sequential`` per block, each ended by a max-pool; He initialised."""
+    inputs = (channels_in, *widths[:-1])
+    blocks = nn.ModuleList(
+        nn.Sequential(*vgg_block(*sizes, batch_norm=batch_norm, bias=not batch_norm))
+        for sizes in zip(inputs, widths, convs, strict=True)
     )
-    blocks: list[nn.Sequential] = [nn.Sequential()]
-    features: nn.Sequential = network.features
-    for layer in features:
-        blocks[-1].append(layer)
-        if isinstance(layer, nn.MaxPool2d):
-            blocks.append(nn.Sequential())
-    return nn.ModuleList(blocks[:-1])
+    for layer in blocks.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return blocks
 
 
 def fc_head(channels: int, fc_dim: int, outputs: int, dropout: float, *, batch_norm: bool) -> nn.Sequential:

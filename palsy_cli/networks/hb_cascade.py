@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from timm.models.resnet import Bottleneck, make_blocks
-from timm.models.vgg import cfgs
 from torch import Tensor, nn
 from torch.nn import functional
 
-from palsy_cli.networks.layers import hidden_layer
+from palsy_cli.networks.backbones import VGG_CONVS, VGG_WIDTHS
+from palsy_cli.networks.layers import Bottleneck, hidden_layer, residual_stages, vgg_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,12 +63,9 @@ class DilatedResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(stem_width)
         self.act1 = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        kinds = (Bottleneck,) * len(channels)
-        stages, _ = make_blocks(
-            kinds, channels, layers, stem_width, output_stride=8, act_layer=nn.ReLU, norm_layer=nn.BatchNorm2d
-        )
-        self.stages = tuple(name for name, _ in stages)
-        for name, stage in stages:
+        stages = residual_stages(stem_width, channels, layers, output_stride=8)
+        self.stages = tuple(f"layer{number}" for number in range(1, len(channels) + 1))
+        for name, stage in zip(self.stages, stages, strict=True):
             self.add_module(name, stage)
         self.outputs = channels[-1] * Bottleneck.expansion
         for module in self.modules():
@@ -189,14 +185,9 @@ class SegmentationEncoder(nn.Module):
 def _vgg16_features(inputs: int, *, divisor: int, batch_norm: bool) -> nn.Sequential:
     """The convolutions of VGG-16 in timm's order, channels divided by ``divisor``."""
     layers: list[nn.Module] = []
-    for width in cfgs["vgg16"]:
-        if width == "M":
-            layers.append(nn.MaxPool2d(2))
-            continue
-        outputs = int(width) // divisor
-        layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
-        layers += [nn.BatchNorm2d(outputs), nn.ReLU()] if batch_norm else [nn.ReLU()]
-        inputs = outputs
+    for width, convs in zip(VGG_WIDTHS, VGG_CONVS["vgg16"], strict=True):
+        layers += vgg_block(inputs, width // divisor, convs, batch_norm=batch_norm)
+        inputs = width // divisor
     return nn.Sequential(*layers)
 
 

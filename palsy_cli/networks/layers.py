@@ -1,8 +1,13 @@
-"""Layers that more than one network has."""
+"""Layers that more than one network has, and those of VGG and ResNet, named as in timm, whose weights fit.
+
+timm itself is imported only where one of its other backbones is asked for: that takes two seconds.
+"""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterator
+
+from torch import Tensor, nn
 
 
 def hidden_layer(inputs: int, outputs: int, *, batch_norm: bool, dropout: float) -> list[nn.Module]:
@@ -12,3 +17,70 @@ def hidden_layer(inputs: int, outputs: int, *, batch_norm: bool, dropout: float)
     """
     norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
     return [nn.Linear(inputs, outputs), *norm, nn.ReLU(inplace=True), nn.Dropout(dropout)]
+
+
+def vgg_block(inputs: int, outputs: int, convs: int, *, batch_norm: bool, bias: bool = True) -> list[nn.Module]:
+    """A block of VGG: 3x3 convolutions, each normalised if asked for and with a ReLU, then 2x2 max-pooling."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, *[outputs] * (convs - 1)):
+        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=bias))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(outputs))
+        layers.append(nn.ReLU(inplace=True))
+    return [*layers, nn.MaxPool2d(2)]
+
+
+class Bottleneck(nn.Module):
+    """A residual block of ResNet-50 and deeper (He et al., CVPR 2016, fig. 5): 1x1, 3x3 and 1x1 convolution.
+
+    Args:
+        inputs: channels of the input.
+        width: inner channels; the output has ``expansion`` times as many.
+        stride: of the 3x3 convolution and of the way around it.
+        dilation: of the 3x3 convolution.
+        project: the way around is a 1x1 convolution, not the input itself.
+    """
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, *, stride: int, dilation: int, project: bool) -> None:
+        super().__init__()
+        outputs = self.expansion * width
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        around = [nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)]
+        self.downsample = nn.Sequential(*around) if project else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, expansion * width, ceil(H / stride), ceil(W / stride))."""
+        around = x if self.downsample is None else self.downsample(x)
+        x = self.bn1(self.conv1(x)).relu_()
+        x = self.bn2(self.conv2(x)).relu_()
+        x = self.bn3(self.conv3(x))
+        return (x + around).relu_()
+
+
+def residual_stages(
+    inputs: int, widths: tuple[int, ...], blocks: tuple[int, ...], *, output_stride: int
+) -> Iterator[nn.Sequential]:
+    """The stages of a ResNet behind its stem, whose stride is 4.
+
+    Args:
+        inputs: channels of the stem.
+        widths: inner channels of each stage.
+        blocks: blocks of each stage.
+        output_stride: stages that would reduce the map further dilate instead, from their second block on.
+    """
+    reached, dilation = 4, 1
+    for number, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        before, stride = dilation, 1 if number == 0 else 2
+        if reached >= output_stride:
+            dilation, stride = dilation * stride, 1
+        reached *= stride
+        project = stride != 1 or inputs != Bottleneck.expansion * width
+        stage = [Bottleneck(inputs, width, stride=stride, dilation=before, project=project)]
+        inputs = Bottleneck.expansion * width
+        stage += [Bottleneck(inputs, width, stride=1, dilation=dilation, project=False) for _ in range(count - 1)]
+        yield nn.Sequential(*stage)

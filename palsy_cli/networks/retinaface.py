@@ -12,7 +12,6 @@ import pickle
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -252,7 +251,22 @@ def decode(boxes_raw: Tensor, points_raw: Tensor, anchors: Tensor) -> tuple[Tens
 
 def nms(boxes: Tensor, scores: Tensor, *, max_iou: float) -> Tensor:
     """Positions (K,) of the boxes (D, 4) to keep, best first; no two overlap by more than ``max_iou``."""
-    return cast("Tensor", torchvision.ops.nms(boxes, scores, max_iou))
+    order = scores.argsort(descending=True, stable=True)
+    beyond = (box_iou(boxes[order], boxes[order]) > max_iou).tolist()
+    kept: list[int] = []
+    for place, overlaps in enumerate(beyond):
+        if not any(overlaps[better] for better in kept):
+            kept.append(place)
+    return order[kept]
+
+
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union (D, M) of boxes (D, 4) and (M, 4), ``x1, y1, x2, y2``; 0 where both are empty."""
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    common = (high - low).clamp_min(0).prod(-1)
+    area, area_too = ((boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (first, second))
+    return common / (area[:, None] + area_too[None] - common).clamp_min(1e-9)
 
 
 def match(anchors: Tensor, boxes: Tensor, *, positive: float = 0.35, negative: float = 0.35) -> Tensor:
@@ -274,7 +288,7 @@ def match(anchors: Tensor, boxes: Tensor, *, positive: float = 0.35, negative: f
     if len(boxes) == 0:
         return assigned
     half = anchors[:, 2:] / 2
-    iou = torchvision.ops.box_iou(torch.cat([anchors[:, :2] - half, anchors[:, :2] + half], dim=1), boxes)
+    iou = box_iou(torch.cat([anchors[:, :2] - half, anchors[:, :2] + half], dim=1), boxes)
     best, face = iou.max(dim=1)
     assigned[best > negative] = IGNORED
     assigned = torch.where(best >= positive, face, assigned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from palsy_cli.config import FaceSettings, KeyframeSettings
 from palsy_cli.errors import NoFaceError
-from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Keyframes, Landmarks
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Keyframes, Landmarks
 from palsy_cli.stages import alignment
 from palsy_cli.stages.video import iter_frames
 
@@ -35,31 +35,108 @@ def smooth(points: FloatArray, times_s: FloatArray, *, deviation_s: float) -> Fl
         return points
     present = np.asarray(np.isfinite(points.reshape(len(points), -1)).all(1))
     smoothed = np.full_like(points, np.nan)
-    reach = 3 * deviation_s + 1e-6  # a frame right at the edge counts on both sides, whatever its rounding
-    starts, stops = np.searchsorted(times_s, times_s - reach), np.searchsorted(times_s, times_s + reach)
     for i in np.flatnonzero(present):
-        near = np.arange(starts[i], stops[i])
-        near = near[present[near]]
-        weight = np.exp(-((times_s[near] - times_s[i]) ** 2) / (2 * deviation_s**2))
-        smoothed[i] = np.tensordot(weight / weight.sum(), points[near], axes=1)
+        smoothed[i] = _smooth_at(times_s[i], points[present], times_s[present], deviation_s)
     return smoothed
+
+
+def _smooth_at(time_s: float, points: FloatArray, times_s: FloatArray, deviation_s: float) -> FloatArray:
+    """The Gaussian mean at one moment of points (N, ...), none of them NaN."""
+    start, stop = np.searchsorted(times_s, [time_s - _reach(deviation_s), time_s + _reach(deviation_s)])
+    weight = np.exp(-((times_s[start:stop] - time_s) ** 2) / (2 * deviation_s**2))
+    return np.asarray(np.tensordot(weight / weight.sum(), points[start:stop], axes=1))
+
+
+def _reach(deviation_s: float) -> float:
+    """Seconds that the Gaussian sees; a frame right at the edge counts on both sides, whatever its rounding."""
+    return 3 * deviation_s + 1e-6
+
+
+class Thumbnails:
+    """The 48x48 grey stabilised faces of a clip, 2 kB each, made while its points are found: no pass of their own.
+
+    A face waits, with its picture, until the points of the next 0.2 s are known, by which it is stabilised.
+
+    Args:
+        settings: ``smooth_s`` applies.
+    """
+
+    def __init__(self, settings: FaceSettings) -> None:
+        self._deviation_s = settings.smooth_s
+        self._waiting: list[Frame] = []
+        self._times_s: list[float] = []
+        self._points: list[FloatArray] = []
+        self._faces: dict[int, ByteImage] = {}
+
+    def add(self, frames: Sequence[Frame], points: FloatArray) -> None:
+        """The next frames and their 68 points (len(frames), 68, 2); those with NaN are passed over."""
+        for frame, anchor in zip(frames, alignment.stable_points(points), strict=True):
+            if np.isfinite(anchor).all():
+                self._waiting.append(frame)
+                self._times_s.append(frame.time_s)
+                self._points.append(anchor)
+        self._settle(self._times_s[-1] - _reach(self._deviation_s) if self._times_s else 0.0)
+
+    def finish(self, frames: Iterable[int]) -> ByteImage:
+        """The faces (N, 48, 48) of these frames, after the last ``add``; raises KeyError for one that was not added."""
+        self._settle(np.inf)
+        return np.stack([self._faces[int(frame)] for frame in frames])
+
+    def _settle(self, before_s: float) -> None:
+        """Make the faces of all waiting frames before a moment, and forget what no later one needs."""
+        settled = [frame for frame in self._waiting if frame.time_s < before_s]
+        for frame in settled:
+            self._faces[frame.index] = _small_face(frame.image, self._anchors(frame.time_s))
+        self._waiting = self._waiting[len(settled) :]
+        if self._waiting:
+            first = int(np.searchsorted(self._times_s, self._waiting[0].time_s - _reach(self._deviation_s)))
+            self._times_s, self._points = self._times_s[first:], self._points[first:]
+
+    def _anchors(self, time_s: float) -> FloatArray:
+        times_s = np.array(self._times_s)
+        if self._deviation_s <= 0:
+            return self._points[int(np.searchsorted(times_s, time_s))]
+        return _smooth_at(time_s, np.stack(self._points), times_s, self._deviation_s)
+
+
+def _small_face(image: ByteImage, anchors: FloatArray) -> ByteImage:
+    """(48, 48) the grey face with eyes and nose tip in their places."""
+    matrix = alignment.scaled(alignment.three_point_affine(anchors), COMPARE_SIDE / alignment.ALIGNED_SIZE)
+    small = alignment.warp(image, matrix, (COMPARE_SIDE, COMPARE_SIDE))
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def compare_faces(clip: Clip, track: FaceTrack, landmarks: Landmarks, settings: FaceSettings) -> Thumbnails:
+    """The faces of a clip whose points are known already, in a pass of their own."""
+    thumbnails = Thumbnails(settings)
+    usable = frozenset(np.flatnonzero(track.usable).tolist())
+    for frame in iter_frames(clip, wanted=usable):
+        thumbnails.add([frame], landmarks.points[[frame.index]])
+    return thumbnails
 
 
 def select_keyframes(
     clip: Clip,
     track: FaceTrack,
     landmarks: Landmarks,
+    thumbnails: Thumbnails,
     settings: KeyframeSettings,
     face_settings: FaceSettings,
-    *,
-    on_frame: Callable[[int], None] | None = None,
 ) -> Keyframes:
-    """Choose and align the keyframes in two streaming passes; memory is bounded by ``max_keyframes``.
+    """Choose the keyframes and align them in a streaming pass; memory is bounded by ``max_keyframes``.
 
     Frames in which the head is turned from its usual direction (``max_head_turn``) are passed over.
-    Pass one compares 48x48 grey faces: a frame is kept when its mean difference (0-255) to the last kept frame exceeds
+    Of the 48x48 grey faces one is kept when its mean difference (0-255) to the last kept one exceeds
     the threshold; first and last usable frames are always kept. When more than ``max_keyframes`` would be
-    kept, the threshold is raised until they fit. Pass two aligns the kept frames by three points.
+    kept, the threshold is raised until they fit. The kept frames are aligned by three points.
+
+    Args:
+        clip: where the frames come from.
+        track: which of them can be used.
+        landmarks: their points.
+        thumbnails: of all usable frames with points; of more is no harm.
+        settings: how many to keep.
+        face_settings: ``smooth_s`` applies, as for the thumbnails.
 
     Raises:
         NoFaceError: no usable frame.
@@ -69,8 +146,7 @@ def select_keyframes(
     usable = np.flatnonzero(seen)[facing_as_usual(anchors[seen], limit=settings.max_head_turn)]
     if not len(usable):
         raise NoFaceError(f"{clip.path}: no frame shows a face that can be measured; film it frontally and larger")
-    thumbnails = _compare_faces(clip, anchors, set(usable.tolist()), on_frame)
-    chosen = choose(thumbnails, threshold=settings.threshold, at_most=settings.max_keyframes)
+    chosen = choose(thumbnails.finish(usable), threshold=settings.threshold, at_most=settings.max_keyframes)
     return _align(clip, track, landmarks, anchors, usable[chosen])
 
 
@@ -93,35 +169,21 @@ def facing_as_usual(anchors: FloatArray, *, limit: float) -> npt.NDArray[np.bool
 
 def choose(faces: ByteImage, *, threshold: float, at_most: int) -> list[int]:
     """Positions of the kept faces among (N, 48, 48) grey ones, ascending; first and last are always kept."""
-    small = faces.astype(np.float32)
+    at_most, last = max(at_most, 2), len(faces) - 1
     while True:
-        kept = [0]
-        for i in range(1, len(small)):
-            if np.abs(small[i] - small[kept[-1]]).mean() > threshold:
+        kept, latest = [0], faces[0].astype(np.float32)
+        for i in range(1, len(faces)):
+            face = faces[i].astype(np.float32)
+            if np.abs(face - latest).mean() > threshold:
                 kept.append(i)
-        last = len(small) - 1
+                latest = face
+                if len(kept) > at_most:
+                    break
         if kept[-1] != last:
             kept.append(last)
-        if len(kept) <= max(at_most, 2):
+        if len(kept) <= at_most:
             return kept
         threshold = max(threshold * 1.1, 0.1)
-
-
-def _compare_faces(
-    clip: Clip, anchors: FloatArray, usable: set[int], on_frame: Callable[[int], None] | None
-) -> ByteImage:
-    """(len(usable), 48, 48) grey stabilised faces: 2 kB a frame, all that pass one keeps."""
-    reduce = COMPARE_SIDE / alignment.ALIGNED_SIZE
-    faces = []
-    for frame in iter_frames(clip):
-        if frame.index in usable:
-            matrix = alignment.three_point_affine(anchors[frame.index])
-            small = alignment.scaled(matrix, reduce)
-            grey = cv2.cvtColor(alignment.warp(frame.image, small, (COMPARE_SIDE, COMPARE_SIDE)), cv2.COLOR_RGB2GRAY)
-            faces.append(np.asarray(grey, np.uint8))
-        if on_frame is not None:
-            on_frame(frame.index + 1)
-    return np.stack(faces)
 
 
 def _align(
@@ -129,9 +191,7 @@ def _align(
 ) -> Keyframes:
     wanted = set(chosen.tolist())
     aligned, faces, points = [], [], []
-    for frame in iter_frames(clip):
-        if frame.index not in wanted:
-            continue
+    for frame in iter_frames(clip, wanted=wanted):
         matrix = alignment.three_point_affine(anchors[frame.index])
         size = alignment.ALIGNED_SIZE
         aligned.append(alignment.warp(frame.image, matrix, (size, size)))

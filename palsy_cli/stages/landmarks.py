@@ -44,6 +44,7 @@ def fit_landmarks(
     *,
     batch_size: int = 16,
     on_frame: Callable[[int], None] | None = None,
+    on_found: Callable[[Sequence[Frame], FloatArray], None] | None = None,
 ) -> Landmarks:
     """Find the 68 points in every usable frame of the patient's track, streaming.
 
@@ -54,6 +55,7 @@ def fit_landmarks(
         settings: decoding.
         batch_size: crops computed at once.
         on_frame: told the number of frames done.
+        on_found: shown frames and their points (B, 68, 2), in order, while the pictures are at hand.
 
     Returns:
         Points (N, 68, 2) in pixels of the upright, unmirrored video, NaN where skipped or where the heat maps stay
@@ -62,7 +64,6 @@ def fit_landmarks(
     count = len(track.times_s)
     points = np.full((count, 68, 2), np.nan)
     confidence = np.zeros(count)
-    usable = track.usable
     waiting: list[Frame] = []
 
     def flush() -> None:
@@ -74,13 +75,12 @@ def fit_landmarks(
             found[peak < settings.min_peak] = np.nan
             points[rows] = found
             confidence[rows] = np.where(peak < settings.min_peak, 0.0, peak * track.confidence[rows])
+            if on_found is not None:
+                on_found(waiting, found)
             waiting.clear()
 
-    for frame in iter_frames(clip):
-        if frame.index >= count:
-            break
-        if usable[frame.index]:
-            waiting.append(frame)
+    for frame in iter_frames(clip, wanted=frozenset(np.flatnonzero(track.usable).tolist())):
+        waiting.append(frame)
         if len(waiting) >= batch_size:
             flush()
         if on_frame is not None:

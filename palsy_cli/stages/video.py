@@ -24,12 +24,13 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 
+from palsy_cli.ahead import ahead
 from palsy_cli.errors import UsageError, VideoError
 from palsy_cli.files import sha256_of
 from palsy_cli.records import Clip, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Container, Generator, Iterable, Iterator
 
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
@@ -44,6 +45,9 @@ MIN_SIDE_PX = 8
 
 #: Formats that are lists of other files, or text drawn as pictures: never read, whatever the file is called.
 REFUSED_FORMATS: frozenset[str] = frozenset({"hls", "concat", "dash", "imf", "tty", "lavfi", "image2"})
+
+#: Pictures that wait for whoever looks at them.
+_AHEAD = 4
 
 _SUPPORTED = "use mp4, mov, avi, mkv, webm, an image (png, jpg, bmp, webp, tiff) or a folder of images"
 
@@ -85,8 +89,10 @@ def read_clip(path: Path | str, *, mirrored: bool = False) -> Clip:
     return Clip(path=path, sha256=sha256, fps=fps, width=width, height=height, mirrored=mirrored, kind=kind)
 
 
-def iter_frames(clip: Clip) -> Generator[Frame, None, None]:
+def iter_frames(clip: Clip, *, wanted: Container[int] | None = None) -> Generator[Frame, None, None]:
     """Decode the frames one after the other; memory does not depend on the clip's length.
+
+    A video is decoded ahead, in another thread.
 
     Times are those of the container, relative to the first frame, so a variable frame rate is kept; a frame
     without a time stamp comes one average frame after the one before, and times always rise. In a folder the
@@ -95,6 +101,7 @@ def iter_frames(clip: Clip) -> Generator[Frame, None, None]:
 
     Args:
         clip: as ``read_clip`` gave it.
+        wanted: the frames to yield, by their ``index``; the others are decoded, but not converted, which takes as long.
 
     Yields:
         Frames, (H, W, 3) RGB uint8, upright (rotation and mirroring metadata and non-square pixels applied)
@@ -103,9 +110,11 @@ def iter_frames(clip: Clip) -> Generator[Frame, None, None]:
     Raises:
         VideoError: the file has gone or cannot be opened any more.
     """
-    source = _video_images(clip) if clip.kind == "video" else _still_images(clip)
+    source = ahead(_video_images(clip, wanted), depth=_AHEAD) if clip.kind == "video" else _still_images(clip)
     with closing(source):
         for index, (time_s, image) in enumerate(source):
+            if image is None or (wanted is not None and index not in wanted):
+                continue
             picture = image[:, ::-1] if clip.mirrored else image
             yield Frame(index=index, time_s=time_s, image=np.ascontiguousarray(picture))
 
@@ -194,7 +203,7 @@ def _digest_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _still_images(clip: Clip) -> Generator[tuple[float, ByteImage], None, None]:
+def _still_images(clip: Clip) -> Generator[tuple[float, ByteImage | None], None, None]:
     """Yield (frame number, image) of one image or of a folder's; raises VideoError for a single bad one."""
     if clip.kind == "image":
         image = _read_image(clip.path)
@@ -282,13 +291,16 @@ def count_frames(path: Path) -> int | None:
         return round(container.duration / av.time_base * rate) if container.duration and rate else None
 
 
-def _video_images(clip: Clip) -> Generator[tuple[float, ByteImage], None, None]:
-    """Yield (time in seconds, upright image) of every frame that can be decoded."""
+def _video_images(clip: Clip, wanted: Container[int] | None) -> Generator[tuple[float, ByteImage | None], None, None]:
+    """Yield (time in seconds, upright image) of every frame that can be decoded; ``None`` for what is not wanted."""
     with _open_video(clip.path) as (container, stream):
         clock = _Clock(stream.time_base, clip.fps)
         size: tuple[int, int] | None = (clip.width, clip.height) if clip.width else None
-        for frame in _decode(container, stream):
+        for index, frame in enumerate(_decode(container, stream)):
             time_s = clock.tell(frame.pts)
+            if wanted is not None and index not in wanted:
+                yield time_s, None
+                continue
             image = _upright(frame, stream.sample_aspect_ratio)
             size = size or (image.shape[1], image.shape[0])
             if (image.shape[1], image.shape[0]) != size:  # a stream may change its size; the clip has one

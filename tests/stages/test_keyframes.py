@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,16 @@ from factories import neutral_points
 
 from palsy_cli.config import FaceSettings, KeyframeSettings
 from palsy_cli.errors import NoFaceError
-from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Landmarks
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
 from palsy_cli.stages import alignment
-from palsy_cli.stages.keyframes import choose, facing_as_usual, select_keyframes, smooth
+from palsy_cli.stages.keyframes import (
+    Thumbnails,
+    choose,
+    compare_faces,
+    facing_as_usual,
+    select_keyframes,
+    smooth,
+)
 from palsy_cli.stages.video import read_clip
 
 
@@ -125,10 +133,9 @@ def test_kept_frames_are_aligned(tmp_path: Path) -> None:
     points = neutral_points() + shifts[:, None]
     clip = clip_of(tmp_path / "clip", points)
     track, landmarks = track_of(points, ("", "", "blurred", "", ""))
-    seen: list[int] = []
-    settings = KeyframeSettings(threshold=0.1)
-    kept = select_keyframes(clip, track, landmarks, settings, FaceSettings(), on_frame=seen.append)
-    assert list(kept.frames) == [0, 1, 3, 4] and seen == [1, 2, 3, 4, 5]
+    small = compare_faces(clip, track, landmarks, FaceSettings())
+    kept = select_keyframes(clip, track, landmarks, small, KeyframeSettings(threshold=0.1), FaceSettings())
+    assert list(kept.frames) == [0, 1, 3, 4]
     assert np.array_equal(kept.times_s, kept.frames) and np.allclose(kept.confidence, landmarks.confidence[kept.frames])
     for picture in kept.aligned:
         y, x = np.nonzero(picture[..., 0] > 200)
@@ -143,8 +150,43 @@ def test_still_face_that_wanders_is_one_picture(tmp_path: Path) -> None:
     points = neutral_points() + np.linspace(-25, 25, 6)[:, None, None]
     clip = clip_of(tmp_path / "clip", points, moves=False)
     track, landmarks = track_of(points, ("",) * 6)
-    kept = select_keyframes(clip, track, landmarks, KeyframeSettings(), FaceSettings())
+    small = compare_faces(clip, track, landmarks, FaceSettings())
+    kept = select_keyframes(clip, track, landmarks, small, KeyframeSettings(), FaceSettings())
     assert list(kept.frames) == [0, 5]
+
+
+@pytest.mark.parametrize("smooth_s", [0.0, 0.06, 0.5])
+@pytest.mark.parametrize("batch", [1, 3, 40])
+def test_small_faces_are_stabilised_by_the_smoothed_points_however_they_come(smooth_s: float, batch: int) -> None:
+    rng = np.random.default_rng(0)
+    count, settings = 40, FaceSettings(smooth_s=smooth_s)
+    points = neutral_points() + rng.normal(0, 3, (count, 1, 2))
+    points[[3, 4, 17]] = np.nan
+    times_s = np.cumsum(rng.uniform(0.02, 0.09, count))
+    frames = [Frame(i, float(t), rng.integers(0, 256, (512, 512, 3), np.uint8)) for i, t in enumerate(times_s)]
+    small = Thumbnails(settings)
+    for start in range(0, count, batch):
+        small.add(frames[start : start + batch], points[start : start + batch])
+    anchors = smooth(alignment.stable_points(points), times_s, deviation_s=smooth_s)
+    present = np.flatnonzero(np.isfinite(anchors).all((1, 2)))
+    found = small.finish(present)
+    for face, i in zip(found, present, strict=True):
+        matrix = alignment.scaled(alignment.three_point_affine(anchors[i]), 48 / 512)
+        wanted = cv2.cvtColor(alignment.warp(frames[i].image, matrix, (48, 48)), cv2.COLOR_RGB2GRAY)
+        assert np.array_equal(face, wanted)
+    with pytest.raises(KeyError):
+        small.finish([3])
+
+
+def test_no_picture_is_kept_longer_than_its_points_are_needed() -> None:
+    kept: list[weakref.ref[ByteImage]] = []
+    small = Thumbnails(FaceSettings(smooth_s=0.06))
+    for i in range(100):
+        image = np.zeros((64, 64, 3), np.uint8)
+        kept.append(weakref.ref(image))
+        small.add([Frame(i, i / 30, image)], neutral_points()[None] / 8)
+        del image
+    assert sum(each() is not None for each in kept) <= 7
 
 
 def heads(*turns: float) -> FloatArray:
@@ -170,4 +212,4 @@ def test_no_usable_frame(tmp_path: Path) -> None:
     clip = clip_of(tmp_path / "clip", points)
     track, landmarks = track_of(points, ("no_face", "no_face"))
     with pytest.raises(NoFaceError, match="no frame shows a face"):
-        select_keyframes(clip, track, landmarks, KeyframeSettings(), FaceSettings())
+        select_keyframes(clip, track, landmarks, Thumbnails(FaceSettings()), KeyframeSettings(), FaceSettings())

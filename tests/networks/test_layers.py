@@ -1,0 +1,57 @@
+"""The layers that we build ourselves are those of the libraries, to the last weight's name."""
+
+from __future__ import annotations
+
+import timm
+import torch
+import torchvision
+from timm.models.resnet import Bottleneck as TimmBottleneck
+from timm.models.resnet import make_blocks
+from torch import nn
+
+from palsy_cli.networks.backbones import VGG_CONVS, VGG_WIDTHS
+from palsy_cli.networks.layers import residual_stages, vgg_block
+from palsy_cli.networks.retinaface import box_iou, nms
+
+
+def test_residual_stages_are_timms() -> None:
+    torch.manual_seed(0)
+    for stride in (8, 16, 32):
+        ours = nn.Sequential(*residual_stages(6, (4, 6, 8, 8), (2, 1, 3, 2), output_stride=stride)).eval()
+        stages, _ = make_blocks(
+            (TimmBottleneck,) * 4, (4, 6, 8, 8), (2, 1, 3, 2), 6, output_stride=stride,
+            act_layer=nn.ReLU, norm_layer=nn.BatchNorm2d,
+        )  # fmt: skip
+        theirs = nn.Sequential(*(stage for _, stage in stages)).eval()
+        theirs.load_state_dict(ours.state_dict())
+        x = torch.randn(2, 6, 32, 24)
+        assert torch.equal(ours(x), theirs(x)) and x.shape[2] // ours(x).shape[2] == stride // 4
+
+
+def test_vgg_blocks_are_timms() -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model("vgg16_bn", num_classes=0).features.eval()
+    layers, inputs = [], 3
+    for width, convs in zip(VGG_WIDTHS, VGG_CONVS["vgg16"], strict=True):
+        layers += vgg_block(inputs, width, convs, batch_norm=True)
+        inputs = width
+    ours = nn.Sequential(*layers).eval()
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(1, 3, 64, 32)
+    assert torch.equal(ours(x), theirs(x))
+
+
+def test_overlap_and_suppression_are_torchvisions() -> None:
+    torch.manual_seed(0)
+    for count in (0, 1, 2, 40):
+        low = 20 * torch.rand(count, 2, dtype=torch.float64)
+        boxes = torch.cat([low, low + 20 * torch.rand(count, 2, dtype=torch.float64)], 1)
+        scores = torch.rand(count, dtype=torch.float64)
+        torch.testing.assert_close(box_iou(boxes, boxes[:7]), torchvision.ops.box_iou(boxes, boxes[:7]))
+        for limit in (0.0, 0.2, 0.4, 0.9):
+            assert torch.equal(nms(boxes, scores, max_iou=limit), torchvision.ops.nms(boxes, scores, limit))
+
+
+def test_empty_boxes_overlap_nothing() -> None:
+    point = torch.zeros(1, 4)
+    assert box_iou(point, point).item() == 0.0
