@@ -36,7 +36,7 @@ from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.keyframes import Thumbnails, select_keyframes
-from palsy_cli.stages.landmarks import fit_landmarks, without_points
+from palsy_cli.stages.landmarks import FoundCallback, fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
 
@@ -225,14 +225,11 @@ class _Run:
         require_face(track, path)
         return clip, track
 
-    def landmarks(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks]:
+    def landmarks(
+        self, path: Path | str, *, mirrored: bool, on_found: FoundCallback | None = None
+    ) -> tuple[Clip, FaceTrack, Landmarks]:
         """Hop 3: the 68 points."""
-        return self.points(path, mirrored=mirrored)[:3]
-
-    def points(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Thumbnails]:
-        """Hop 3, and the small faces that hop 4 compares: their pictures are at hand here."""
         clip, track = self.track(path, mirrored=mirrored)
-        thumbnails = Thumbnails(self.settings.face)
         with self.stage("landmarks"):
             landmarks = fit_landmarks(
                 clip,
@@ -241,15 +238,16 @@ class _Run:
                 self.settings.landmarks,
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("landmarks", len(track.times_s)),
-                on_found=thumbnails.add,
+                on_found=on_found,
             )
         track = without_points(track, landmarks)
         require_face(track, path)
-        return clip, track, landmarks, thumbnails
+        return clip, track, landmarks
 
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
-        """Hop 4: the frames that differ, aligned."""
-        clip, track, landmarks, thumbnails = self.points(path, mirrored=mirrored)
+        """Hop 4: the frames that differ, aligned; the small faces are made while hop 3 has the pictures at hand."""
+        thumbnails = Thumbnails(self.settings.face)
+        clip, track, landmarks = self.landmarks(path, mirrored=mirrored, on_found=thumbnails.add)
         with self.stage("keyframes"):
             keyframes = select_keyframes(
                 clip, track, landmarks, thumbnails, self.settings.keyframes, self.settings.face

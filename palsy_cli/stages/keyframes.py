@@ -34,9 +34,10 @@ def smooth(points: FloatArray, times_s: FloatArray, *, deviation_s: float) -> Fl
     if deviation_s <= 0:
         return points
     present = np.asarray(np.isfinite(points.reshape(len(points), -1)).all(1))
+    known, known_s = points[present], times_s[present]
     smoothed = np.full_like(points, np.nan)
     for i in np.flatnonzero(present):
-        smoothed[i] = _smooth_at(times_s[i], points[present], times_s[present], deviation_s)
+        smoothed[i] = _smooth_at(times_s[i], known, known_s, deviation_s)
     return smoothed
 
 

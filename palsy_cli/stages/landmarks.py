@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,9 +19,8 @@ from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Lan
 from palsy_cli.stages import alignment
 from palsy_cli.stages.video import iter_frames
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+#: Shown frames and their points (B, 68, 2).
+FoundCallback = Callable[[Sequence[Frame], FloatArray], None]
 #: Side of the network's grey input in pixels (AFLFP, preprocessing).
 CROP = 96
 #: The points that make the five which cut a crop: both eyes, nose tip, mouth corners.
@@ -44,7 +43,7 @@ def fit_landmarks(
     *,
     batch_size: int = 16,
     on_frame: Callable[[int], None] | None = None,
-    on_found: Callable[[Sequence[Frame], FloatArray], None] | None = None,
+    on_found: FoundCallback | None = None,
 ) -> Landmarks:
     """Find the 68 points in every usable frame of the patient's track, streaming.
 
