@@ -79,10 +79,9 @@ def write_marked(folder: Path, clip: Clip, landmarks: Landmarks) -> int:
     if clip.kind == "video" and len(usable) > _MARKED_FRAMES:
         usable = usable[np.linspace(0, len(usable) - 1, _MARKED_FRAMES).round().astype(int)]
     wanted = set(usable.tolist())
-    for frame in iter_frames(clip) if wanted else ():
-        if frame.index in wanted:
-            place = folder / Path(clip.path).stem / f"frame_{frame.index:06d}"
-            picture = cv2.imencode(".png", frame.image[..., ::-1])[1].tobytes()
-            atomic_write(place.with_suffix(".png"), picture, private=True)
-            write_pts(place.with_suffix(".pts"), landmarks.points[frame.index])
+    for frame in iter_frames(clip, wanted=wanted) if wanted else ():
+        place = folder / Path(clip.path).stem / f"frame_{frame.index:06d}"
+        picture = cv2.imencode(".png", frame.image[..., ::-1])[1].tobytes()
+        atomic_write(place.with_suffix(".png"), picture, private=True)
+        write_pts(place.with_suffix(".pts"), landmarks.points[frame.index])
     return len(wanted)

@@ -179,8 +179,11 @@ def _counted(truth: Labels, found: Labels, classes: int) -> FloatArray:
 
 def rows_by_group(groups: Sequence[int] | npt.NDArray[np.integer]) -> list[npt.NDArray[np.int64]]:
     """The rows of each group (a person, an episode), groups in ascending order."""
-    names, own = np.unique(np.asarray(groups), return_inverse=True)
-    return [np.flatnonzero(own == i) for i in range(len(names))]
+    values = np.asarray(groups)
+    if not len(values):
+        return []
+    order = np.argsort(values, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(values[order])) + 1)
 
 
 def bootstrap_interval(

@@ -266,8 +266,8 @@ def find_calm(clip: Clip, points: FloatArray) -> Calm | None:
     if not len(known):
         return None
     best = int(min(known, key=lambda k: unrest(points[k])))
-    with closing(iter_frames(clip)) as frames:
-        return Calm(next(itertools.islice(frames, best, None)).image, points[best])
+    with closing(iter_frames(clip, wanted={best})) as frames:
+        return Calm(next(frames).image, points[best])
 
 
 def hold_frames(

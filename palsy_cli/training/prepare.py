@@ -222,9 +222,8 @@ def _open(members: Sequence[tuple[int, LabelledFace]], chosen: Preparation) -> I
     else:
         wanted = {face.frame: index for index, face in members}
     last = max(wanted)
-    for frame in iter_frames(clip):
-        if frame.index in wanted:
-            yield wanted[frame.index], frame.index, frame.image
+    for frame in iter_frames(clip, wanted=wanted):
+        yield wanted[frame.index], frame.index, frame.image
         if frame.index >= last:
             return
     raise DatasetError(f"{first.path}: frame {last} is labelled, but the video ends before it")

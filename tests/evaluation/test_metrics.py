@@ -24,6 +24,7 @@ from palsy_cli.evaluation.metrics import (
     quadratic_kappa,
     recall,
     rounded_accuracy,
+    rows_by_group,
     within_one,
 )
 
@@ -215,3 +216,12 @@ def test_a_grade_that_is_never_named_costs_its_recall_and_its_precision() -> Non
     assert recall(truth, found, classes=4)[:3].tolist() == [1.0, 0.0, 0.0]
     assert dice(truth, found, classes=4)[:3] == pytest.approx([0.8, 0.0, 0.0])
     assert np.isnan(dice(truth, found, classes=4)[3])
+
+
+@pytest.mark.parametrize("groups", [[], [3], [2, 0, 2, 2, 0, 7], [1, 1, 1]])
+def test_rows_of_each_group_in_ascending_order(groups: list[int]) -> None:
+    found = rows_by_group(groups)
+    assert [groups[rows[0]] for rows in found] == sorted(set(groups))
+    assert sorted(int(row) for rows in found for row in rows) == list(range(len(groups)))
+    for rows in found:
+        assert rows.tolist() == sorted(rows) and len({groups[row] for row in rows}) == 1

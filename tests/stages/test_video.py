@@ -104,6 +104,23 @@ def test_lossless_video_keeps_every_pixel(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack(read), images)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("source", ["clip.mkv", "pictures"])
+def test_only_wanted_frames_come_and_as_they_are(tmp_path: Path, source: str, mirrored: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (7, 33, 41, 3), dtype=np.uint8)
+    write_video(images, tmp_path / "clip.mkv", fps=30, lossless=True)
+    (tmp_path / "pictures").mkdir()
+    for number, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), image)
+    clip = read_clip(tmp_path / source, mirrored=mirrored)
+    every = list(iter_frames(clip))
+    some = list(iter_frames(clip, wanted={0, 3, 4, 99}))
+    assert [frame.index for frame in some] == [0, 3, 4] and list(iter_frames(clip, wanted=())) == []
+    for frame in some:
+        assert frame.time_s == every[frame.index].time_s
+        assert np.array_equal(frame.image, every[frame.index].image)
+
+
 def test_rate_of_television_stays_exact(tmp_path: Path) -> None:
     write_video([picture()] * 10, tmp_path / "clip.mp4", fps=30000 / 1001)
     clip = read_clip(tmp_path / "clip.mp4")
