@@ -28,7 +28,8 @@ from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfF
 _REST_CANDIDATES = 6
 #: A second keyframe is at rest, too, when no channel differs by more from the first.
 _STILL = 0.5
-#: A rest recurs in so many keyframes, itself included; a faint movement that passes for one does not.
+#: A rest recurs in so many keyframes, itself included, and in half as many as the commonest candidate; a movement that
+#: passes for one does not.
 _RECURS = 4
 #: Resting keyframes that a patient is referred to at most.
 _MAX_REST = 2
@@ -180,8 +181,9 @@ def _find_rest(sides: list[_Side]) -> tuple[int, ...]:
 
     The difference network is the judge, since one frame alone cannot know a person's rest. At rest no muscle works, so
     that no other frame can lie below it, and a face comes back to it: of the candidates that recur (``_RECURS``), or of
-    all when none does, the one is taken below which the others lie least. Candidates are the first and last frame,
-    where patients mostly rest, and whatever seems calmer than the best so far.
+    all when none does, the one is taken below which the others lie least. To lie low is not enough: when somebody knits
+    the brow strongly, all other brows lie above the knitted one. Candidates are the first and last frame, where
+    patients mostly rest, and whatever seems calmer than the best so far.
     """
     tried: dict[int, Tensor] = {}
     count = len(sides[0].values)
@@ -213,10 +215,8 @@ def _best_rest(tried: dict[int, Tensor]) -> int:
 
     Each side is summed by itself: with the sides exchanged the answer must be the same to the last bit.
     """
-
-    def rank(candidate: int) -> tuple[bool, float]:
-        apart = tried[candidate]
-        still = int((apart.abs().amax((0, 2)) <= _STILL).sum())
-        return still < _RECURS, float(-apart.clamp(max=0).sum((1, 2)).sum())
-
-    return min(tried, key=rank)
+    still = {candidate: int((apart.abs().amax((0, 2)) <= _STILL).sum()) for candidate, apart in tried.items()}
+    below = {candidate: float(-apart.clamp(max=0).sum((1, 2)).sum()) for candidate, apart in tried.items()}
+    most = max(still.values())
+    often = max(_RECURS, most / 2) if most >= _RECURS else 0
+    return min(tried, key=lambda candidate: (still[candidate] < often, below[candidate]))

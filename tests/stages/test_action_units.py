@@ -15,7 +15,14 @@ from palsy_cli.config import ActionUnitSettings
 from palsy_cli.networks.dem import DVPM, OVPM, expected_intensity
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, HalfFaces
-from palsy_cli.stages.action_units import _calmest_first, _Side, estimate_action_units, half_tensor, normalise
+from palsy_cli.stages.action_units import (
+    _best_rest,
+    _calmest_first,
+    _Side,
+    estimate_action_units,
+    half_tensor,
+    normalise,
+)
 
 CLINICAL = ActionUnitSettings()
 PAPER = ActionUnitSettings(decode="argmax", rest_reference=False, antisymmetric=False)
@@ -106,6 +113,15 @@ def test_a_face_comes_back_to_its_rest() -> None:
     assert perfect(levels, levels, CLINICAL).rest[0] in (0, 1, 4, 6)
     once = [2.0, 4.0, 5.0, 1.3, 3.0]
     assert perfect(once, once, CLINICAL).rest == (3,)
+
+
+def test_a_movement_below_the_rest_in_some_units_is_not_the_rest() -> None:
+    """Who knits the brow strongly lowers it: all other brows lie further above the knitted one than it is knitted."""
+    lifted, knitted = [0.0] * 12 + [-2.0] * 5, [0.0] * 12 + [0.2, 0.2, 0.2, 0.2, 0.2]
+    levels = torch.tensor([lifted, knitted]).T.expand(2, -1, -1)
+    tried = {frame: levels - levels[:, [frame]] for frame in (0, 11, 14)}
+    assert tried[14].clamp(max=0).sum() > tried[0].clamp(max=0).sum()
+    assert _best_rest(tried) in (0, 11)
 
 
 def test_values_count_from_the_patients_own_rest() -> None:
