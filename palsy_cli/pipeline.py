@@ -6,7 +6,7 @@ Every command that computes enters here; each function adds hops to the one befo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ from palsy_cli.records import (
     Assessment,
     Clip,
     FaceTrack,
+    FloatArray,
+    Frame,
     Grades,
     Keyframes,
     Landmarks,
@@ -31,12 +33,12 @@ from palsy_cli.records import (
 )
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.detection import choose_detector
-from palsy_cli.stages.face import require_face, track_patient
+from palsy_cli.stages.face import ForemostCallback, require_face, track_patient
 from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import Thumbnails, select_keyframes
-from palsy_cli.stages.landmarks import FoundCallback, fit_landmarks, without_points
+from palsy_cli.stages.keyframes import Thumbnails, compare_faces, select_keyframes
+from palsy_cli.stages.landmarks import ForeseenPoints, FoundCallback, fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
 
@@ -99,7 +101,8 @@ def run_landmarks(
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, FaceTrack, Landmarks]:
     """The 68 points of every frame of a video, picture or folder of pictures; raises as ``assess`` does."""
-    return _Run.start(settings, execution, on_progress).landmarks(path, mirrored=mirrored)
+    clip, track, landmarks, _ = _Run.start(settings, execution, on_progress).landmarks(path, mirrored=mirrored)
+    return clip, track, landmarks
 
 
 def run_keyframes(
@@ -200,17 +203,28 @@ class _Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage."""
+        """Announce and time a stage."""
         self.report(name, 0, None)
+        with self.timed(name):
+            yield
+
+    @contextmanager
+    def timed(self, name: str, *, within: str | None = None) -> Iterator[None]:
+        """Time something that belongs to one stage and is done ``within`` another, whose time it is not."""
         started = time.perf_counter()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+        spent = time.perf_counter() - started
+        for stage, seconds in ((within, -spent), (name, spent)):
+            if stage is not None:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def counter(self, name: str, total: int | None) -> Callable[[int], None]:
         """A callback that reports frames done."""
         return lambda done: self.report(name, done, total)
 
-    def track(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack]:
+    def track(
+        self, path: Path | str, *, mirrored: bool, on_foremost: ForemostCallback | None = None
+    ) -> tuple[Clip, FaceTrack]:
         """Hops 1 and 2: open the video, follow the patient's face."""
         with self.stage("video"):
             clip = read_clip(Path(path), mirrored=mirrored)
@@ -221,34 +235,44 @@ class _Run:
                 self.settings.face,
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("face", None),
+                on_foremost=on_foremost,
             )
         require_face(track, path)
         return clip, track
 
     def landmarks(
         self, path: Path | str, *, mirrored: bool, on_found: FoundCallback | None = None
-    ) -> tuple[Clip, FaceTrack, Landmarks]:
-        """Hop 3: the 68 points."""
-        clip, track = self.track(path, mirrored=mirrored)
+    ) -> tuple[Clip, FaceTrack, Landmarks, bool]:
+        """Hop 3: the 68 points, and whether ``on_found`` was shown them all; the patient is looked for meanwhile."""
+        network, settings = self.network("landmark_fcn"), self.settings.landmarks
+        foreseen = ForeseenPoints(network, settings, batch_size=self.execution.batch_size, on_found=on_found)
+
+        def foresee(frames: Sequence[Frame], five: FloatArray) -> None:
+            with self.timed("landmarks", within="face"):
+                foreseen.add(frames, five)
+
+        clip, track = self.track(path, mirrored=mirrored, on_foremost=foresee)
         with self.stage("landmarks"):
             landmarks = fit_landmarks(
                 clip,
                 track,
-                self.network("landmark_fcn"),
-                self.settings.landmarks,
+                network,
+                settings,
                 batch_size=self.execution.batch_size,
                 on_frame=self.counter("landmarks", len(track.times_s)),
-                on_found=on_found,
+                foreseen=foreseen,
             )
         track = without_points(track, landmarks)
         require_face(track, path)
-        return clip, track, landmarks
+        return clip, track, landmarks, foreseen.came_true(track)
 
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
         """Hop 4: the frames that differ, aligned; the small faces are made while hop 3 has the pictures at hand."""
         thumbnails = Thumbnails(self.settings.face)
-        clip, track, landmarks = self.landmarks(path, mirrored=mirrored, on_found=thumbnails.add)
+        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=thumbnails.add)
         with self.stage("keyframes"):
+            if not shown:
+                thumbnails = compare_faces(clip, track, landmarks, self.settings.face)
             keyframes = select_keyframes(
                 clip, track, landmarks, thumbnails, self.settings.keyframes, self.settings.face
             )

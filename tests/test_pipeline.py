@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ import pytest
 from palsy_cli import assess
 from palsy_cli.config import Execution, Settings, load_settings
 from palsy_cli.errors import NoFaceError, UsageError
-from palsy_cli.pipeline import run_landmarks
-from palsy_cli.records import Assessment, ByteImage, FloatArray
+from palsy_cli.pipeline import run_action_units, run_landmarks
+from palsy_cli.records import Assessment, ByteImage, FloatArray, Frame
 from palsy_cli.report import write_report
 from palsy_cli.report.terms import NOTICE
 from palsy_cli.simulate.clips import DrawnRenderer, simulate_frames
 from palsy_cli.simulate.palsy import house_brackmann_preset
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.script import write_script
+from palsy_cli.stages.landmarks import ForeseenPoints
 from palsy_cli.stages.video import write_video
 
 FPS = 12.0
@@ -90,6 +92,21 @@ def test_twice_the_same_video_gives_the_same_bytes(assessed: Assessment, clip_pa
     texts = [_without_timings(files["assessment.json"].read_text()) for files in (first, second)]
     assert texts[0] == texts[1]
     assert json.loads(texts[0])["schema_version"] == "1.0"
+
+
+def test_what_was_foreseen_wrongly_is_found_again(
+    assessed: Assessment, clip_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faces that turn out to be somebody else's cost another decoding, and change nothing."""
+    right = ForeseenPoints.add
+
+    def beside(self: ForeseenPoints, frames: Sequence[Frame], five: FloatArray) -> None:
+        right(self, frames, five + 20.0)
+
+    monkeypatch.setattr(ForeseenPoints, "add", beside)
+    other = run_action_units(clip_path, execution=CPU)
+    assert np.array_equal(other[1].frames, assessed.keyframes.frames)
+    np.testing.assert_allclose(other[2].left, assessed.action_units.left, atol=0.02)
 
 
 def test_a_mirrored_video_gives_the_mirrored_assessment(

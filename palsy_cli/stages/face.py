@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,15 +19,14 @@ import cv2
 import numpy as np
 
 from palsy_cli.errors import NoFaceError
-from palsy_cli.records import FaceTrack
+from palsy_cli.records import FaceTrack, FloatArray, Frame
 from palsy_cli.stages.video import iter_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from palsy_cli.config import FaceSettings
-    from palsy_cli.records import ByteImage, Clip, FloatArray, Frame
+    from palsy_cli.records import ByteImage, Clip
     from palsy_cli.stages.detection import Detections, Detector
 
 #: A track may be unseen for so long and still go on, in seconds.
@@ -47,8 +47,13 @@ MAX_SHIFT = 0.5
 #: A further face counts from this share of the frames or this time on.
 PERSISTENT_SHARE = 0.1
 PERSISTENT_S = 0.5
+#: Standard deviations that smoothing sees.
+SMOOTH_REACH = 4.0
 #: Faces are brought to this side in pixels before their sharpness is measured.
 SHARPNESS_SIDE_PX = 96
+
+#: Shown frames and the five points (B, 5, 2) of a face in each.
+ForemostCallback = Callable[[Sequence[Frame], FloatArray], None]
 
 _ADVICE = {
     "too_small": "the face is too small; move the camera closer",
@@ -112,6 +117,7 @@ def track_patient(
     *,
     batch_size: int = 16,
     on_frame: Callable[[int], None] | None = None,
+    on_foremost: ForemostCallback | None = None,
 ) -> FaceTrack:
     """Find the patient's face in every frame, in one pass; only a few numbers per face are kept.
 
@@ -121,6 +127,9 @@ def track_patient(
         settings: thresholds of usable frames, smoothing.
         batch_size: frames that the detector sees at a time; pictures of unequal size are never mixed.
         on_frame: called with the number of frames done so far.
+        on_foremost: shown frames and five points (B, 5, 2), in order, while the pictures are at hand. Who the patient
+            is, the whole clip tells; in most clips it is the foremost face of each frame, and these are its points in
+            the track.
 
     Returns:
         The track; N = 0 when no frame could be decoded, and no frame usable is no error here
@@ -132,6 +141,7 @@ def track_patient(
     """
     times: list[float] = []
     candidates: list[list[_Face]] = []
+    foremost = _Foremost(settings, on_foremost)
     with closing(iter_frames(clip)) as frames:
         for batch in _batches(frames, batch_size):
             results = detector.detect([frame.image for frame in batch])
@@ -140,11 +150,48 @@ def track_patient(
                 candidates.append(_read_faces(frame, found))
                 if on_frame is not None:
                     on_frame(len(times))
+            foremost.add(batch, candidates[-len(batch) :])
+    foremost.settle(np.inf)
     times_s = np.array(times, float)
     has_clock = clip.kind == "video"
     patient, others = _choose_patient(_link(candidates, has_clock=has_clock), has_clock=has_clock)
     other_faces = _count_others(patient, others, times_s, has_clock=has_clock)
     return _to_track(patient, times_s, settings, other_faces=other_faces)
+
+
+class _Foremost:
+    """The foremost face of each frame, as smooth as the track's, told as soon as all that smooths it has been seen."""
+
+    def __init__(self, settings: FaceSettings, tell: ForemostCallback | None) -> None:
+        self._settings, self._tell = settings, tell
+        self._reach_s = SMOOTH_REACH * settings.smooth_s + 1e-6
+        self._waiting: list[Frame] = []
+        self._faces: list[_Face] = []
+
+    def add(self, frames: Sequence[Frame], candidates: Sequence[list[_Face]]) -> None:
+        """The next frames and the faces in them."""
+        if self._tell is None:
+            return
+        for frame, faces in zip(frames, candidates, strict=True):
+            if faces:
+                self._waiting.append(frame)
+                self._faces.append(max(faces, key=lambda face: face.prominence))
+        if self._faces:
+            self.settle(self._faces[-1].time_s - self._reach_s)
+
+    def settle(self, before_s: float) -> None:
+        """Tell the usable faces of all waiting frames before a moment, and forget what smooths no later one."""
+        done = [frame for frame in self._waiting if frame.time_s < before_s]
+        if not done or self._tell is None:
+            return
+        smooth = smooth_points(self._faces, self._settings.smooth_s)
+        known = {face.frame: (face, own) for face, own in zip(self._faces, smooth, strict=True)}
+        usable = [frame for frame in done if not _judge(*known[frame.index], self._settings)]
+        if usable:
+            self._tell(usable, np.stack([known[frame.index][1] for frame in usable]))
+        self._waiting = self._waiting[len(done) :]
+        from_s = self._waiting[0].time_s - self._reach_s if self._waiting else before_s
+        self._faces = [face for face in self._faces if face.time_s >= from_s]
 
 
 def require_face(track: FaceTrack, path: Path | str) -> None:
@@ -348,8 +395,8 @@ def smooth_points(faces: Sequence[_Face], spread_s: float) -> FloatArray:
     centres, sizes = np.array([face.centre for face in faces]), np.array([face.size for face in faces])
     times_s = np.array([face.time_s for face in faces])
     trust = np.array([max(face.score, 1e-6) for face in faces])
-    starts = np.searchsorted(times_s, times_s - 4 * spread_s, side="left")
-    stops = np.searchsorted(times_s, times_s + 4 * spread_s, side="right")
+    starts = np.searchsorted(times_s, times_s - SMOOTH_REACH * spread_s, side="left")
+    stops = np.searchsorted(times_s, times_s + SMOOTH_REACH * spread_s, side="right")
     smooth = np.empty_like(raw)
     for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         distance = (times_s[start:stop] - times_s[index]) / spread_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -35,6 +35,51 @@ def standardise(x: Tensor) -> Tensor:
     return (x - mean) / x.std((1, 2, 3), keepdim=True).clamp_min(1e-3)
 
 
+class ForeseenPoints:
+    """The 68 points of faces that will probably turn out to be the patient's, found while the pictures are at hand.
+
+    Args:
+        network: trained cascaded FCN.
+        settings: decoding.
+        batch_size: crops computed at once.
+        on_found: shown frames and their points (B, 68, 2), in order; NaN as in ``fit_landmarks``.
+    """
+
+    def __init__(
+        self,
+        network: CascadedFCN,
+        settings: LandmarkSettings,
+        *,
+        batch_size: int = 16,
+        on_found: FoundCallback | None = None,
+    ) -> None:
+        self._network, self._settings, self._batch_size = network, settings, batch_size
+        self._on_found = on_found
+        self._five: dict[int, FloatArray] = {}
+        self._found: dict[int, tuple[FloatArray, float]] = {}
+
+    def add(self, frames: Sequence[Frame], five: FloatArray) -> None:
+        """Find the points of the next frames' faces, which the five points (len(frames), 5, 2) tell."""
+        for start in range(0, len(frames), self._batch_size):
+            batch = slice(start, start + self._batch_size)
+            images = [frame.image for frame in frames[batch]]
+            found, peak = _measurable(images, five[batch], self._network, self._settings)
+            for frame, own_five, own, own_peak in zip(frames[batch], five[batch], found, peak, strict=True):
+                self._five[frame.index], self._found[frame.index] = own_five, (own, float(own_peak))
+            if self._on_found is not None:
+                self._on_found(frames[batch], found)
+
+    def of(self, frame: int, five: FloatArray) -> tuple[FloatArray, float] | None:
+        """Points (68, 2) and mean peak of a frame's face; ``None`` when another face was taken, or none."""
+        return self._found[frame] if frame in self._five and np.array_equal(self._five[frame], five) else None
+
+    def came_true(self, track: FaceTrack) -> bool:
+        """Whether all usable faces of a track, and no others, had points that could be measured."""
+        measured = {frame for frame, (own, _) in self._found.items() if np.isfinite(own).all()}
+        usable = np.flatnonzero(track.usable).tolist()
+        return measured == set(usable) and all(self.of(frame, track.points[frame]) is not None for frame in usable)
+
+
 def fit_landmarks(
     clip: Clip,
     track: FaceTrack,
@@ -43,18 +88,18 @@ def fit_landmarks(
     *,
     batch_size: int = 16,
     on_frame: Callable[[int], None] | None = None,
-    on_found: FoundCallback | None = None,
+    foreseen: ForeseenPoints | None = None,
 ) -> Landmarks:
     """Find the 68 points in every usable frame of the patient's track, streaming.
 
     Args:
-        clip: where the frames come from.
+        clip: where the frames come from; not decoded when all points were foreseen.
         track: the patient's five points in each frame; frames with a reason code are skipped.
         network: trained cascaded FCN.
         settings: decoding.
         batch_size: crops computed at once.
         on_frame: told the number of frames done.
-        on_found: shown frames and their points (B, 68, 2), in order, while the pictures are at hand.
+        foreseen: points that were found before the track was known.
 
     Returns:
         Points (N, 68, 2) in pixels of the upright, unmirrored video, NaN where skipped or where the heat maps stay
@@ -63,29 +108,48 @@ def fit_landmarks(
     count = len(track.times_s)
     points = np.full((count, 68, 2), np.nan)
     confidence = np.zeros(count)
+
+    def store(frame: int, found: FloatArray, peak: float) -> None:
+        points[frame] = found
+        confidence[frame] = 0.0 if peak < settings.min_peak else peak * track.confidence[frame]
+
+    missing: set[int] = set()
+    for index in np.flatnonzero(track.usable).tolist():
+        known = foreseen.of(index, track.points[index]) if foreseen is not None else None
+        if known is None:
+            missing.add(index)
+        else:
+            store(index, *known)
+    for batch in _batches(clip, missing, batch_size, on_frame):
+        five = track.points[[frame.index for frame in batch]]
+        found, peak = _measurable([frame.image for frame in batch], five, network, settings)
+        for frame, own, own_peak in zip(batch, found, peak, strict=True):
+            store(frame.index, own, float(own_peak))
+    return Landmarks(points, confidence)
+
+
+def _batches(clip: Clip, wanted: set[int], size: int, on_frame: Callable[[int], None] | None) -> Iterator[list[Frame]]:
+    """The wanted frames of a clip, some at a time."""
     waiting: list[Frame] = []
-
-    def flush() -> None:
-        if waiting:
-            rows = [frame.index for frame in waiting]
-            images = [frame.image for frame in waiting]
-            found, sure = locate(images, track.points[rows], network, settings)
-            peak = sure.mean(1)
-            found[peak < settings.min_peak] = np.nan
-            points[rows] = found
-            confidence[rows] = np.where(peak < settings.min_peak, 0.0, peak * track.confidence[rows])
-            if on_found is not None:
-                on_found(waiting, found)
-            waiting.clear()
-
-    for frame in iter_frames(clip, wanted=frozenset(np.flatnonzero(track.usable).tolist())):
+    for frame in iter_frames(clip, wanted=wanted) if wanted else ():
         waiting.append(frame)
-        if len(waiting) >= batch_size:
-            flush()
+        if len(waiting) >= size:
+            yield waiting
+            waiting = []
         if on_frame is not None:
             on_frame(frame.index + 1)
-    flush()
-    return Landmarks(points, confidence)
+    if waiting:
+        yield waiting
+
+
+def _measurable(
+    images: Sequence[ByteImage], five: FloatArray, network: CascadedFCN, settings: LandmarkSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Points (B, 68, 2), NaN where the heat maps stay too low for a face, and mean peaks (B,)."""
+    found, sure = locate(images, five, network, settings)
+    peak = sure.mean(1)
+    found[peak < settings.min_peak] = np.nan
+    return found, peak
 
 
 def without_points(track: FaceTrack, landmarks: Landmarks) -> FaceTrack:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from palsy_cli.config import FaceSettings
 from palsy_cli.errors import NoFaceError
-from palsy_cli.records import FRAME_REASONS, Clip, FaceTrack
+from palsy_cli.records import FRAME_REASONS, Clip, FaceTrack, Frame
 from palsy_cli.stages import face as face_stage
 from palsy_cli.stages.detection import Detections
 from palsy_cli.stages.face import measure_sharpness, require_face, track_patient
@@ -122,6 +123,41 @@ def test_result_does_not_depend_on_the_batch(tmp_path: Path, batch_size: int) ->
     whole = track_patient(clip, Script(answer), SETTINGS)
     np.testing.assert_array_equal(track.points, whole.points)
     assert track.reasons == whole.reasons
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+@pytest.mark.parametrize("smooth_s", [0.0, 0.06])
+def test_the_foremost_face_has_the_points_of_the_track(tmp_path: Path, batch_size: int, smooth_s: float) -> None:
+    """To the last bit, while the pictures are at hand; faces that cannot be used are not shown."""
+    clip, shown = clip_of(tmp_path, 40), {}
+
+    def answer(index: int) -> Detections:
+        nose = 0.8 if index in (11, 12) else 0.0
+        return found(face(100 + 3 * index % 17, 120, 60, nose=nose)) if index % 9 else found()
+
+    def look(frames: Sequence[Frame], five: np.ndarray) -> None:
+        shown.update(zip((frame.index for frame in frames), five, strict=True))
+
+    settings = dataclasses.replace(SETTINGS, smooth_s=smooth_s)
+    track = track_patient(clip, Script(answer), settings, batch_size=batch_size, on_foremost=look)
+    assert list(shown) == np.flatnonzero(track.usable).tolist()
+    assert track.reasons[11] == "turned_away" or smooth_s > 0
+    np.testing.assert_array_equal(np.stack(list(shown.values())), track.points[track.usable])
+
+
+def test_a_passer_by_may_be_foremost_without_being_the_patient(tmp_path: Path) -> None:
+    shown = {}
+
+    def answer(index: int) -> Detections:
+        passer_by = [face(240, 120, 100)] if 10 <= index < 14 else []
+        return found(face(100, 120, 60), *passer_by)
+
+    def look(frames: Sequence[Frame], five: np.ndarray) -> None:
+        shown.update(zip((frame.index for frame in frames), five, strict=True))
+
+    track = track_patient(clip_of(tmp_path, 40), Script(answer), SETTINGS, on_foremost=look)
+    differs = [i for i in range(40) if not np.array_equal(shown[i], track.points[i])]
+    assert track.usable.all() and set(range(10, 14)) <= set(differs) <= set(range(4, 20))
 
 
 def test_frames_without_a_face_stay_empty(tmp_path: Path) -> None:

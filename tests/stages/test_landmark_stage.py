@@ -16,8 +16,16 @@ from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ByteImage, Clip, FaceTrack
 from palsy_cli.stages import alignment
-from palsy_cli.stages.landmarks import CROP, find_points, fit_landmarks, locate, standardise, without_points
-from palsy_cli.stages.video import read_clip
+from palsy_cli.stages.landmarks import (
+    CROP,
+    ForeseenPoints,
+    find_points,
+    fit_landmarks,
+    locate,
+    standardise,
+    without_points,
+)
+from palsy_cli.stages.video import iter_frames, read_clip
 
 SIZE = 160
 
@@ -130,6 +138,38 @@ def test_points_are_in_pixels_of_the_video(tmp_path: Path, batch_size: int) -> N
     assert np.isnan(found.points[2]).all() and found.confidence[2] == 0
     assert np.allclose(found.confidence[used], 0.5), "peak 1 times the detection's confidence"
     assert seen == [1, 2, 4], "the third frame is not looked at"
+
+
+def test_points_that_were_foreseen_are_not_looked_for_again(tmp_path: Path) -> None:
+    spots = np.array([[70.0, 90.0], [84.5, 71.3], [60.0, 60.0], [91.0, 101.0]])
+    clip, track, settings = clip_with_spot(tmp_path / "clip", spots), track_of(4, ("",) * 4), LandmarkSettings(passes=1)
+    network, shown = Brightest().eval(), []
+    frames = list(iter_frames(clip))
+    foreseen = ForeseenPoints(network, settings, batch_size=3, on_found=lambda seen, _: shown.append(len(seen)))  # type: ignore[arg-type]
+    foreseen.add(frames, track.points)
+    assert shown == [3, 1] and foreseen.came_true(track)
+    again: list[int] = []
+    found = fit_landmarks(clip, track, network, settings, foreseen=foreseen, on_frame=again.append)  # type: ignore[arg-type]
+    plain = fit_landmarks(clip, track, network, settings)  # type: ignore[arg-type]
+    assert not again
+    np.testing.assert_array_equal(found.points, plain.points)
+    np.testing.assert_array_equal(found.confidence, plain.confidence)
+
+
+def test_another_face_than_foreseen_is_looked_for(tmp_path: Path) -> None:
+    spots = np.array([[70.0, 90.0], [84.5, 71.3], [60.0, 60.0]])
+    clip, track, settings = clip_with_spot(tmp_path / "clip", spots), track_of(3, ("",) * 3), LandmarkSettings(passes=1)
+    network = Brightest().eval()
+    foreseen = ForeseenPoints(network, settings)  # type: ignore[arg-type]
+    foreseen.add(list(iter_frames(clip)), track.points + np.array([0.0, 9.0, 0.0])[:, None, None])
+    assert not foreseen.came_true(track)
+    again: list[int] = []
+    found = fit_landmarks(clip, track, network, settings, foreseen=foreseen, on_frame=again.append)  # type: ignore[arg-type]
+    assert again == [2]
+    assert np.abs(found.points - spots[:, None]).max() < 0.5
+    fewer = ForeseenPoints(network, settings)  # type: ignore[arg-type]
+    fewer.add(list(iter_frames(clip)), track.points)
+    assert not fewer.came_true(track_of(3, ("", "blurred", ""))), "a face that is nobody's was shown, too"
 
 
 class Template(nn.Module):
