@@ -26,6 +26,20 @@ Profile = Literal["clinical", "paper"]
 
 
 @dataclass(frozen=True)
+class VideoSettings:
+    """What decoding one input may cost. Beyond a limit it is refused, whatever its header claims."""
+
+    #: Most pixels of a picture, once they are square: 8K films and photos of 50 megapixels fit.
+    max_pixels: int = 64_000_000
+    #: Most frames: four hours at 60 a second.
+    max_frames: int = 900_000
+    #: Seconds that may pass without a frame while one is waited for.
+    max_wait_s: float = 30.0
+    #: Memory of the decoder's process in MiB, beyond the program itself (Linux only).
+    max_memory_mib: int = 4096
+
+
+@dataclass(frozen=True)
 class FaceSettings:
     """Detection, tracking and frame quality."""
 
@@ -174,6 +188,7 @@ class Settings:
 
     profile: Profile = "clinical"
     seed: int = 0
+    video: VideoSettings = field(default_factory=VideoSettings)
     face: FaceSettings = field(default_factory=FaceSettings)
     landmarks: LandmarkSettings = field(default_factory=LandmarkSettings)
     keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)

@@ -227,7 +227,7 @@ class _Run:
     ) -> tuple[Clip, FaceTrack]:
         """Hops 1 and 2: open the video, follow the patient's face."""
         with self.stage("video"):
-            clip = read_clip(Path(path), mirrored=mirrored)
+            clip = read_clip(Path(path), mirrored=mirrored, limits=self.settings.video)
         with self.stage("face"):
             track = track_patient(
                 clip,

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.config import VideoSettings
+
 Side = Literal["left", "right"]
 WeakSide = Literal["left", "right", "none"]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -56,7 +58,8 @@ class Clip:
     """A readable source of frames; the pixels stay on disk (``stages.video.iter_frames`` streams them).
 
     ``width`` and ``height`` are those of the upright picture, rotation metadata applied. ``fps`` is the average rate,
-    ``None`` for images. ``mirrored`` says that the recording was mirrored; frames are delivered unmirrored.
+    ``None`` for images. ``mirrored`` says that the recording was mirrored; frames are delivered unmirrored. ``limits``
+    say what decoding its frames may cost.
     """
 
     path: Path
@@ -66,6 +69,7 @@ class Clip:
     height: int
     mirrored: bool = False
     kind: Literal["video", "image", "folder"] = "video"
+    limits: VideoSettings = field(default_factory=VideoSettings)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("exports",),
     ("report", "simulate", "datasets"),
     ("stages",),
-    ("networks",),
-    ("config", "console", "manifest"),
-    ("records", "errors", "facs", "files", "points", "norms", "ahead"),
+    ("networks", "decoder"),
+    ("console", "manifest"),
+    ("records", "config", "errors", "facs", "files", "points", "norms"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

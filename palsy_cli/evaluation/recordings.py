@@ -59,7 +59,7 @@ def try_recordings(
 def try_recording(video: tuple[int, Path], context: Context) -> list[Trial]:
     """All trials of one recording, given with its number; none when no face is found."""
     number, path = video
-    clip = read_clip(path)
+    clip = read_clip(path, limits=context.settings.video)
     try:
         points = find_points(clip, context.settings, context.execution)
     except NoFaceError:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from palsy_cli.decoder.reading import apply_display_matrix
 from palsy_cli.errors import VideoError
 from palsy_cli.networks.retinaface import RetinaFace
 from palsy_cli.records import ByteImage, Clip, FaceTrack
@@ -20,7 +21,7 @@ from palsy_cli.selftest.stand_ins import OneFace, ScriptedDetector, filmed, nois
 from palsy_cli.stages.cooccurrence import BoolArray
 from palsy_cli.stages.detection import Detections, OwnDetector, merge_views
 from palsy_cli.stages.face import measure_sharpness, track_patient
-from palsy_cli.stages.video import apply_display_matrix, iter_frames, read_clip, write_video
+from palsy_cli.stages.video import iter_frames, read_clip, write_video
 
 #: One flat colour a frame, and the column that is black in all of them.
 COLOURS = ((10, 20, 30), (200, 100, 50), (0, 255, 0), (250, 250, 5), (128, 128, 128))

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from palsy_cli import config, facs, pipeline, points, records
+from palsy_cli.decoder import reading
 from palsy_cli.networks import algrnet_regions, dem, hb_cascade, landmark_fcn, retinaface
 from palsy_cli.report import json_report
 from palsy_cli.selftest.checks import Check
@@ -32,7 +33,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "records": (records,),
     "points": (points,),
     "facs": (facs,),
-    "video": (video,),
+    "video": (video, reading),
     "detection": (detection, retinaface),
     "face": (face,),
     "alignment": (alignment,),

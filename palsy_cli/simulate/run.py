@@ -90,7 +90,7 @@ def simulate_patient(
         ModelError: the networks that find the face are missing.
     """
     _check(side=side, grade=grade, branch=branch, synkinesis=synkinesis, fps=fps, seconds=seconds)
-    clip = None if source is None else read_clip(source)
+    clip = None if source is None else read_clip(source, limits=settings.video)
     if clip is not None and clip.kind == "folder":
         raise UsageError(f"{source}: is a folder; name one photo or one video")
     lesion = lesion_of(side, grade=grade, branch=branch, synkinesis=synkinesis)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import struct
 import tracemalloc
 import weakref
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,9 +17,10 @@ import cv2
 import numpy as np
 import pytest
 
+from palsy_cli.decoder import process
+from palsy_cli.decoder.reading import Clock
 from palsy_cli.errors import UsageError
 from palsy_cli.records import Frame
-from palsy_cli.stages import video
 from palsy_cli.stages.video import iter_frames, read_clip, write_video
 
 RED, BLUE, GREY = (250, 10, 10), (10, 10, 250), (90, 90, 90)
@@ -147,7 +150,7 @@ def test_variable_frame_rate_keeps_its_times_from_the_first_frame_on(tmp_path: P
     ],
 )
 def test_times_rise_whatever_the_stamps(stamps: list[int | None], expected: list[float]) -> None:
-    clock = video._Clock(Fraction(1, 1000), 25.0)
+    clock = Clock(Fraction(1, 1000), 25.0)
     np.testing.assert_allclose([clock.tell(stamp) for stamp in stamps], expected, atol=1e-12)
 
 
@@ -257,16 +260,14 @@ def test_damaged_image_in_a_folder_is_skipped(tmp_path: Path) -> None:
 
 
 def open_files(folder: Path) -> list[str]:
-    """Files in ``folder`` that this process holds open."""
-    links = Path("/proc/self/fd")
-    if not links.is_dir():
+    """Files in ``folder`` that this process or a decoder of it holds open."""
+    if not Path("/proc/self/fd").is_dir():
         pytest.skip("this system does not list open files")
     names = []
-    for link in links.iterdir():
-        try:
-            names.append(str(link.readlink()))
-        except OSError:
-            continue
+    for number in (os.getpid(), *(each._process.pid for each in process._living if each.alive)):
+        for link in Path(f"/proc/{number}/fd").iterdir():
+            with suppress(OSError):
+                names.append(str(link.readlink()))
     return [name for name in names if name.startswith(str(folder))]
 
 
