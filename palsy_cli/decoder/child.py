@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palsy_cli.config import VideoSettings
-from palsy_cli.decoder.reading import read_header, read_pictures
+from palsy_cli.decoder.reading import read_header, read_pictures, require_memory
 from palsy_cli.decoder.ring import SLOTS, Ring
 from palsy_cli.decoder.task import Task
 from palsy_cli.errors import VideoError
@@ -154,7 +154,8 @@ def _do(job: _Job, sender: _Sender, ring: Ring, settings: VideoSettings) -> None
         sender.send(error=str(error))
     except (MemoryError, ImportError):
         raise
-    except Exception:
+    except Exception as error:
+        require_memory(error)
         sender.send(fault=traceback.format_exc())
     else:
         sender.send(end=True)

@@ -55,19 +55,27 @@ def _ask(task: Task, limits: VideoSettings) -> Generator[Frame | dict[str, Any],
     decoder = _take(limits)
     try:
         yield from decoder.work(task)
-    finally:
+    except GeneratorExit:
         decoder.settle()
+        raise
+    finally:
         _give_back(decoder)
 
 
 class Decoder:
-    """A decoder process. It does one task at a time and is told all limits at its start."""
+    """A decoder process. It does one task at a time and is told all limits at its start.
+
+    Attributes:
+        limits: what it was told.
+        alive: whether it was neither killed nor abandoned.
+        busy: whether it has not sent the last message of its task.
+    """
 
     def __init__(self, limits: VideoSettings) -> None:
         """Start it and wait until it is ready; raises PalsyError when that fails."""
         self.limits = limits
         self.alive = True
-        self._busy = False
+        self.busy = False
         self._connection, theirs = multiprocessing.Pipe()
         self._ring = Ring.create()
         handles = (theirs.fileno(), self._ring.handle)
@@ -83,6 +91,7 @@ class Decoder:
                     start_new_session=True,  # the keyboard's interrupt is ours to handle
                 )
         except OSError as error:
+            self._ring.close()
             raise PalsyError(f"the decoder cannot be started ({error}); close other programs and try again") from error
         _living.add(self)
         with suppress(EOFError):
@@ -98,9 +107,9 @@ class Decoder:
     def work(self, task: Task) -> Generator[Frame | dict[str, Any], None, None]:
         """Do a task; raises VideoError, RuntimeError for a bug of ours."""
         self._ring.forget()
-        self._busy = True
+        self.busy = True
         self._tell(task=dataclasses.asdict(task))
-        while self._busy:
+        while self.busy:
             try:
                 reply = self._hear(min(self.limits.max_wait_s, _LONGEST_S))
             except EOFError as error:
@@ -129,10 +138,10 @@ class Decoder:
 
     def settle(self) -> None:
         """Be done with the task under way, if any; a decoder that does not obey is killed."""
-        if self._busy and self.alive:
+        if self.busy and self.alive:
             self._tell(stop=True)
         deadline = time.monotonic() + _STOP_S
-        while self._busy and self.alive:
+        while self.busy and self.alive:
             try:
                 obeys = self._hear(max(0.0, deadline - time.monotonic())) is not None
             except EOFError:
@@ -168,7 +177,7 @@ class Decoder:
             reply: dict[str, Any] = json.loads(self._connection.recv_bytes())
         except OSError as error:
             raise EOFError from error
-        self._busy = self._busy and not {"end", "error", "fault"} & set(reply)
+        self.busy = self.busy and not {"end", "error", "fault"} & set(reply)
         return reply
 
     def _silence(self, task: Task) -> VideoError:
@@ -218,7 +227,9 @@ def _take(limits: VideoSettings) -> Decoder:
 
 
 def _give_back(decoder: Decoder) -> None:
-    """Let it wait for the next task; one is enough."""
+    """Let it wait for the next task; one is enough, and one that was interrupted in the middle of a message is none."""
+    if decoder.busy:
+        decoder.kill()
     if decoder.alive:
         _idle.append(decoder)
     while len(_idle) > 1:
@@ -228,16 +239,16 @@ def _give_back(decoder: Decoder) -> None:
 
 def _end_all() -> None:
     """At the end of this process, however its iterators were left."""
-    _idle.clear()
     for decoder in list(_living):
         decoder.kill()
+    _idle.clear()
 
 
 def _abandon_all() -> None:
     """In a fork: two processes cannot talk to one decoder."""
-    _idle.clear()
     for decoder in list(_living):
         decoder.abandon()
+    _idle.clear()
 
 
 atexit.register(_end_all)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -73,16 +73,15 @@ def read_pictures(task: Task, limits: VideoSettings) -> Numbered:
     """
     wanted = None if task.wanted is None else frozenset(task.wanted)
     source = _video_pictures(task, wanted, limits) if task.kind == "video" else _still_pictures(task, limits)
-    for index, time_s, image in source:
-        if index >= limits.max_frames:
-            raise VideoError(
-                f"{task.path}: has more than video.max_frames = {limits.max_frames} frames; cut it into shorter clips "
-                "or raise that setting"
-            )
-        if image is None or (wanted is not None and index not in wanted):
-            yield index, time_s, None
-        else:
-            yield index, time_s, image[:, ::-1] if task.mirrored else image
+    with closing(source):
+        for index, time_s, image in source:
+            if index >= limits.max_frames:
+                limit = f"video.max_frames = {limits.max_frames}"
+                raise VideoError(f"{task.path}: has more than {limit} frames; cut it into clips or raise that setting")
+            if image is None or (wanted is not None and index not in wanted):
+                yield index, time_s, None
+            else:
+                yield index, time_s, image[:, ::-1] if task.mirrored else image
 
 
 def os_error(path: Path | str, error: OSError) -> VideoError:
@@ -94,7 +93,7 @@ def os_error(path: Path | str, error: OSError) -> VideoError:
     return VideoError(f"{path}: cannot be read ({error.strerror or error}); check the disk and the name")
 
 
-def _require_memory(error: Exception) -> None:
+def require_memory(error: Exception) -> None:
     """Raise MemoryError when that is what an error means: no memory, or none for one more thread."""
     if getattr(error, "errno", None) in (errno.ENOMEM, errno.EAGAIN):
         raise MemoryError from error
@@ -148,7 +147,7 @@ def _read_image(place: Path, path: Path | str, limits: VideoSettings) -> ByteIma
     try:
         data = np.frombuffer(place.read_bytes(), np.uint8)
     except OSError as error:
-        _require_memory(error)
+        require_memory(error)
         raise os_error(path, error) from error
     if not data.size:
         return None
@@ -171,7 +170,7 @@ def _open_video(task: Task, limits: VideoSettings) -> Iterator[tuple[InputContai
     try:
         container = av.open(f"file:{task.place}", options={"protocol_whitelist": "file"})
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        _require_memory(error)
+        require_memory(error)
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise os_error(path, error) from error
         raise VideoError(f"{path}: is no readable video (damaged or cut short?); {SUPPORTED}") from error
@@ -231,7 +230,7 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
         except StopIteration:
             return
         except (av.error.FFmpegError, OSError) as error:
-            _require_memory(error)
+            require_memory(error)
             logger.warning("%s: breaks off (%s); the frames before are used", name, error)
             packet = None  # what the decoder still holds
         if packet is not None and packet.is_corrupt:  # the piece at which a file was cut
@@ -239,7 +238,7 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
         try:
             frames = stream.codec_context.decode(packet)
         except (av.error.FFmpegError, OSError) as error:
-            _require_memory(error)
+            require_memory(error)
             if not damaged:  # one line a file is enough
                 logger.warning("%s: holds frames that cannot be decoded; they are skipped", name)
             damaged, frames = True, []
@@ -278,7 +277,7 @@ def _to_rgb(task: Task, frame: av.VideoFrame, converter: VideoReformatter) -> By
     try:
         return np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
     except (av.error.FFmpegError, ValueError) as error:
-        _require_memory(error)
+        require_memory(error)
         told = f"its pictures ({frame.format.name}) cannot be converted"
         raise VideoError(f"{task.path}: {told}; export it again as mp4 (H.264)") from error
 
