@@ -10,12 +10,12 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import sys
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from palsy_cli import documents
 from palsy_cli.errors import ConfigError
 from palsy_cli.norms import Norms
 
@@ -234,6 +234,8 @@ PAPER_OVERRIDES: dict[str, object] = {
     "grades.with_movement": False,
 }
 
+#: Whole numbers are seeds, sides and counts; NumPy's seeds, the largest, end here.
+_LARGEST = 2**32 - 1
 #: Limits: whoever uses norms may set them otherwise than those who measured the norms.
 _LIMITS = {"dead_zone", "dead_zone_relative", "dead_zone_absolute", "synkinesis_threshold", "norms"}
 
@@ -292,14 +294,9 @@ def _with_norms(settings: Settings, table: Any, file: str) -> Settings:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises ConfigError when it cannot be read."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return documents.read_toml(path)
+    except documents.Unreadable as error:
         raise ConfigError(f"{path}: cannot be read as TOML ({error}); check the file named by --config") from error
 
 
@@ -317,8 +314,8 @@ def parse_override(text: str) -> tuple[str, object]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {text!r}: write KEY=VALUE, for example keyframes.threshold=2.5")
     try:
-        return key.strip(), json.loads(raw)
-    except json.JSONDecodeError:
+        return key.strip(), documents.parse_json(raw)
+    except documents.Unreadable:
         return key.strip(), raw.strip()
 
 
@@ -338,7 +335,7 @@ def apply_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     known = setting_types()
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            near = difflib.get_close_matches(key[:80], known, n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"unknown setting {key!r}{hint}")
         checked = check_type(key, value, known[key])
@@ -359,12 +356,14 @@ def check_type(key: str, value: object, kind: Any) -> Any:
         if value in typing.get_args(kind):
             return value
         raise ConfigError(f"{key}: {value!r} is not one of {', '.join(map(str, typing.get_args(kind)))}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         value = float(value)
     if type(value) is not kind:
         raise ConfigError(f"{key}: expected {kind.__name__}, got {value!r}")
     if kind in (int, float) and not (0 <= value < float("inf")):  # type: ignore[operator]
         raise ConfigError(f"{key}: {value!r} must be a finite number, zero or more")
+    if kind is int and value > _LARGEST:  # type: ignore[operator]
+        raise ConfigError(f"{key}: {value!r} must be at most {_LARGEST}")
     return value
 
 

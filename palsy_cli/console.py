@@ -1,16 +1,20 @@
 """The only file that prints. Data goes to stdout, talk (tables, bars, warnings, errors) to stderr through rich.
 
-rich is imported on first use, so that ``palsy --help`` stays quick.
+Names of files and cells of tables come from others: whatever in them would act on a terminal is spelled out. rich is
+imported on first use, so that ``palsy --help`` stays quick.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, TextIO
+
+from palsy_cli.text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,24 +37,30 @@ def console() -> Console:
 
 
 def data(text: str) -> None:
-    """Write data to stdout, ended by a newline, and nothing else."""
+    """Write data to stdout, ended by a newline, and nothing else.
+
+    Programs get every byte, those of a file's name that are no text among them; a terminal gets ``printable`` text.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    text = printable(text) if sys.stdout.isatty() else text
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """One line of talk on stderr."""
-    console().print(text, markup=False)
+    console().print(printable(text), markup=False)
 
 
 def warn(text: str) -> None:
-    """One warning on stderr."""
-    console().print(f"palsy: warning: {text}", style="yellow", markup=False)
+    """One warning on stderr, always a single line."""
+    console().print(f"palsy: warning: {one_line(text)}", style="yellow", markup=False)
 
 
 def error(text: str) -> None:
     """One error on stderr, always a single line."""
-    console().print(f"palsy: error: {' '.join(text.split())}", style="red", markup=False)
+    console().print(f"palsy: error: {one_line(text)}", style="red", markup=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -58,9 +68,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*columns, title=title, title_justify="left")
+    shown = Table(*columns, title=Text(printable(title), style="table.title"), title_justify="left")
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(printable(cell)) for cell in row))
     console().print(shown)
 
 
@@ -75,7 +85,12 @@ def progress() -> Iterator[ProgressCallback]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<24}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console()) as bars:
         lines: dict[str, int] = {}
 
@@ -132,7 +147,8 @@ class _CrewBars(CrewProgress):
     def working(self, worker: str, job: str, stage: str, done: int, total: int | None) -> None:
         if worker not in self.lines:
             self.lines[worker] = self.bars.add_task("", rate="")
-        self.bars.update(self.lines[worker], description=f"{worker}: {stage}, {job}"[:44], completed=done, total=total)
+        told = one_line(f"{worker}: {stage}, {job}")[:44]
+        self.bars.update(self.lines[worker], description=told, completed=done, total=total)
 
     def finished(self) -> None:
         self.bars.update(self.whole, advance=1)

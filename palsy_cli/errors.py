@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from palsy_cli.text import one_line
+
 
 class PalsyError(Exception):
-    """Base of every expected failure; anything else that escapes is a bug (exit 1)."""
+    """Base of every expected failure; anything else that escapes is a bug (exit 1).
+
+    The message is one line that may be shown anywhere, whatever names and cells it quotes.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class UsageError(PalsyError):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from palsy_cli.documents import require_file
 from palsy_cli.errors import UsageError
 
 #: What a result consists of, and the table of a whole cohort; whoever writes or reads them takes the names from here.
@@ -23,7 +24,7 @@ def atomic_file(path: Path, *, private: bool) -> Iterator[BinaryIO]:
     """A stream of bytes whose content appears at ``path`` when the block ends, whole and on the disk, or not at all.
 
     The content goes through a temporary file in the same folder and is renamed into place. What lay there before stays
-    until then, and for good when the block raises.
+    until then, and for good when the block raises; of a symbolic link the link is replaced, not what it leads to.
 
     Args:
         path: the file; its folder is made when missing.
@@ -62,8 +63,37 @@ def atomic_write(path: Path, content: str | bytes, *, private: bool) -> Path:
     return path
 
 
+def below(folder: Path, *names: str) -> Path:
+    """``folder/name/...``: a place to write to or to clear that lies in ``folder`` and nowhere else.
+
+    ``folder`` itself may be a link: whoever names it knows where it leads. A link below it was put there by somebody.
+
+    Raises:
+        UsageError: a name is none (empty, ``..``, with a separator), or one of the places is a symbolic link.
+    """
+    place = folder
+    for name in names:
+        if name in ("", ".", "..") or len(os.fsencode(name)) > 255 or not set(name).isdisjoint("/\\\0"):
+            raise UsageError(f"{folder}: {name!r} is no name of a file in it; choose another")
+        place = place / name
+        if place.is_symlink():
+            raise UsageError(f"{place}: is a link, which may lead anywhere; remove it, or choose another folder")
+    return place
+
+
+def open_below(folder: Path, name: str, flags: int) -> int:
+    """A descriptor of ``folder/name``, made when missing, the owner's alone; never of what a link there leads to.
+
+    Raises:
+        UsageError: as ``below``.
+        OSError: it cannot be opened.
+    """
+    return os.open(below(folder, name), flags | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hex, read in pieces; raises OSError."""
+    """SHA-256 of a file in hex, read in pieces; raises OSError, for what is no file as well."""
+    require_file(path)
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):

@@ -71,7 +71,7 @@ class Norms:
             )
         except KeyError as error:
             raise ValueError(f"no {error.args[0]}") from error
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError(f"a value is of the wrong kind: {error}") from error
 
     def digest(self) -> str:

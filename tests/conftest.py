@@ -1,11 +1,19 @@
-"""What all tests share: a data folder in miniature."""
+"""What all tests share: a data folder in miniature, and how long Hypothesis looks for what breaks a reader."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from miniature import write_data
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
+settings.register_profile(
+    "ci", max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW
+)
+settings.register_profile("long", max_examples=500, deadline=None, suppress_health_check=_SLOW, print_blob=True)
+settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

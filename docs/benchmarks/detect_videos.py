@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from palsy_cli.config import Execution, FaceSettings
 from palsy_cli.evaluation.photos import own_face, percent_of
@@ -29,7 +30,8 @@ from palsy_cli.stages.video import iter_frames, read_clip
 def main(teacher: Path, every: int, data: Path) -> None:
     """Print the table."""
     settings = FaceSettings()
-    upstream = load_upstream(data / "detectors" / "retinaface_mobilenet0.25_upstream.pth").eval()
+    file = data / "detectors" / "retinaface_mobilenet0.25_upstream.pth"
+    upstream = load_upstream(torch.load(file, map_location="cpu", weights_only=True))
     detectors: dict[str, Detector] = {
         "ours": choose_detector(ModelSet.of(Execution()), settings),
         "upstream": OwnDetector(upstream, settings),

@@ -6,14 +6,15 @@ Folders: ``patient/visit/clip.mp4`` to any depth, or BIDS-like ``sub-*/ses-*/``.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from palsy_cli.documents import Unreadable, read_records
 from palsy_cli.errors import InputError, UsageError
 from palsy_cli.files import ASSESSMENT_JSON
+from palsy_cli.text import has_control
 
 #: Endings of videos; pictures are no recordings of a visit.
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts")
@@ -109,21 +110,22 @@ def _of_path(path: Path, root: Path) -> Recording:
 
 def _read_manifest(path: Path) -> list[Recording]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        names, rows = read_records(path)
+    except Unreadable as error:
         raise InputError(f"{path}: not a readable CSV file ({error}); save it as comma-separated UTF-8") from error
-    if not rows:
-        raise InputError(f"{path}: the manifest has no rows")
-    missing = [column for column in ("path", "patient") if column not in rows[0]]
+    missing = [column for column in ("path", "patient") if column not in names]
     if missing:
         told = f"{path}: column {' and '.join(missing)} missing"
         raise UsageError(f"{told}; a manifest has path, patient and, where wanted, session and mirrored")
-    return [_of_row(row, number, path) for number, row in enumerate(rows, start=2)]
+    if not rows:
+        raise InputError(f"{path}: the manifest has no rows")
+    return [_of_row(row, line, path) for line, row in rows]
 
 
-def _of_row(row: dict[str, str | None], line: int, manifest: Path) -> Recording:
-    values = {column: (value or "").strip() for column, value in row.items() if isinstance(column, str)}
+def _of_row(values: dict[str, str], line: int, manifest: Path) -> Recording:
+    for column in ("path", "patient", "session"):
+        if has_control(values.get(column, "")):
+            raise UsageError(f"{manifest}: line {line}: {column} {values[column]!r} holds a control character")
     if not values["path"] or not values["patient"]:
         raise UsageError(f"{manifest}: line {line} names no {'path' if not values['path'] else 'patient'}")
     mirrored = values.get("mirrored", "").lower()

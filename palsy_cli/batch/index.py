@@ -17,15 +17,18 @@ from types import TracebackType
 from typing import Any
 
 from palsy_cli.batch.jobs import RESULTS, Outcome, read_result
-from palsy_cli.batch.summary import COLUMNS, facts_of
-from palsy_cli.errors import UsageError
-from palsy_cli.files import sha256_of
+from palsy_cli.batch.summary import COLUMNS, checked, facts_of
+from palsy_cli.documents import parse_json
+from palsy_cli.errors import InputError, UsageError
+from palsy_cli.exports.assessment_file import read_findings
+from palsy_cli.files import ASSESSMENT_JSON, below, open_below, sha256_of
 
 INDEX = "index.sqlite"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, changed INTEGER, sha256 TEXT);
-CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, exit_code INTEGER, reason TEXT, facts TEXT);
-"""
+_OF_SQLITE = (INDEX, f"{INDEX}-wal", f"{INDEX}-shm", f"{INDEX}-journal")
+_TABLES = {
+    "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, changed INTEGER, sha256 TEXT)",
+    "CREATE TABLE jobs (id TEXT PRIMARY KEY, exit_code INTEGER, reason TEXT, facts TEXT)",
+}
 
 
 class Index(AbstractContextManager["Index"]):
@@ -46,8 +49,8 @@ class Index(AbstractContextManager["Index"]):
     def _open_anew(self) -> None:
         """The file is damaged, and all that it says stands in the folders of results."""
         try:
-            for path in (self.out / INDEX, self.out / f"{INDEX}-wal", self.out / f"{INDEX}-shm"):
-                path.unlink(missing_ok=True)
+            for name in _OF_SQLITE:
+                (self.out / name).unlink(missing_ok=True)
             self._open()
         except (OSError, sqlite3.DatabaseError) as error:
             raise UsageError(
@@ -55,19 +58,32 @@ class Index(AbstractContextManager["Index"]):
             ) from error
 
     def _open(self) -> None:
-        with open(self.out / INDEX, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)):
-            pass  # it names patients: the owner's alone, as SQLite's own files beside it then are
+        for name in _OF_SQLITE:
+            below(self.out, name)
+        # It names patients: the owner's alone, as SQLite's own files beside it then are.
+        os.close(open_below(self.out, INDEX, os.O_RDWR))
         self.base = sqlite3.connect(self.out / INDEX)
         self.base.execute("PRAGMA journal_mode = WAL")
-        self.base.executescript(_SCHEMA)
+        for table in sorted(_TABLES):
+            self.base.execute(table.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
         # What the index keeps of a result depends on the summary's columns; after a change results are read again.
         layout = zlib.crc32(" ".join(column.name for column in COLUMNS).encode()) & 0x7FFFFFFF
         if self.base.execute("PRAGMA user_version").fetchone()[0] != layout:
             with self.base:
                 self.base.execute("DELETE FROM jobs")
                 self.base.execute(f"PRAGMA user_version = {layout}")
-        for table in ("files", "jobs"):
-            self.base.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+        if not self._is_ours():
+            self.base.close()
+            raise sqlite3.DatabaseError("not as it was written")
+
+    def _is_ours(self) -> bool:
+        """Whether the file is whole, holds our two tables and nothing else, and values of the kinds that we write."""
+        made = {str(row[0]) for row in self.base.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        odd = self.base.execute(
+            "SELECT 1 FROM jobs WHERE typeof(id) <> 'text' OR typeof(exit_code) <> 'integer' "
+            "OR typeof(reason) <> 'text' OR typeof(facts) <> 'text' LIMIT 1"
+        ).fetchone()
+        return made == _TABLES and odd is None and self.base.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -94,8 +110,10 @@ class Index(AbstractContextManager["Index"]):
             return None
         outcome, assessment = found
         try:
+            if assessment is not None:
+                read_findings(self.out / RESULTS / job / ASSESSMENT_JSON)
             facts = "" if assessment is None else json.dumps(facts_of(assessment))
-        except (KeyError, TypeError, AttributeError):  # JSON, but no assessment
+        except (InputError, ValueError):  # JSON, but no assessment
             return None
         with self._writing():
             self.base.execute(
@@ -133,7 +151,10 @@ class Index(AbstractContextManager["Index"]):
         """The summary's facts of these jobs, in order; ``None`` where there is no assessment."""
         for job in jobs:
             row = self.base.execute("SELECT facts FROM jobs WHERE id = ?", (job,)).fetchone()
-            yield json.loads(row[0]) if row and row[0] else None
+            try:
+                yield checked(parse_json(row[0])) if row and row[0] else None
+            except ValueError as error:
+                raise UsageError(f"{self.out / INDEX}: is damaged; remove it, it is built anew") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

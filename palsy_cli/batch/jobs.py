@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palsy_cli.errors import UsageError
-from palsy_cli.files import ASSESSMENT_JSON, atomic_write
+from palsy_cli.documents import Unreadable, read_json
+from palsy_cli.errors import InputError, UsageError
+from palsy_cli.files import ASSESSMENT_JSON, atomic_write, below
+from palsy_cli.text import one_line
 
 RESULTS = "results"
 FAILURE = "failure.json"
@@ -61,9 +63,9 @@ def write_result(out: Path, job: str, files: Mapping[str, str]) -> None:
     A result that is already there (another worker was taken for dead and was not) is left as it is.
 
     Raises:
-        UsageError: the disk is full or the folder cannot be written; nothing is left behind.
+        UsageError: the disk is full, or the folder cannot be written or leads elsewhere; nothing is left behind.
     """
-    results = out / RESULTS
+    results = below(out, RESULTS)
     part: Path | None = None
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def write_result(out: Path, job: str, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             atomic_write(part / name, text, private=True)
         _sync(part)
-        if not (results / job).exists():
+        if not below(results, job).exists():
             part.rename(results / job)
             _sync(results)
     except OSError as error:
@@ -92,22 +94,32 @@ def read_result(folder: Path) -> tuple[Outcome, dict[str, Any] | None] | None:
     """The outcome that a job's folder holds, with its assessment; ``None`` when it is no whole result."""
     try:
         if (folder / ASSESSMENT_JSON).exists():
-            return Outcome(folder.name, 0), json.loads((folder / ASSESSMENT_JSON).read_text(encoding="utf-8"))
-        record = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
-        return Outcome(folder.name, int(record["exit_code"]), str(record["reason"])), None
-    except (OSError, ValueError, KeyError, TypeError):
+            return Outcome(folder.name, 0), read_json(folder / ASSESSMENT_JSON)
+        record = read_json(folder / FAILURE)
+        if record["exit_code"] != InputError.exit_code:
+            return None
+        return Outcome(folder.name, record["exit_code"], one_line(str(record["reason"]))), None
+    except (OSError, Unreadable, LookupError, TypeError):
         return None
 
 
 def forget(out: Path, jobs: Iterable[str]) -> None:
-    """Remove the results of these jobs."""
-    for job in jobs:
-        shutil.rmtree(out / RESULTS / job, ignore_errors=True)
+    """Remove the results of these jobs; of a link the link. Raises UsageError where ``results`` itself is one."""
+    results = below(out, RESULTS)
+    for place in (results / job for job in jobs):
+        if place.is_symlink():
+            place.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def sweep(out: Path) -> None:
-    """Remove what killed processes left half-written: results, and the temporary files of ``files.atomic_file``."""
-    for part in (out / RESULTS).glob(f"{_PART}*"):
+    """Remove what killed processes left half-written: results, and the temporary files of ``files.atomic_file``.
+
+    Raises:
+        UsageError: the folder of the results is a link.
+    """
+    for part in below(out, RESULTS).glob(f"{_PART}*"):
         shutil.rmtree(part, ignore_errors=True)
     for file in out.glob(".*.part"):
         file.unlink(missing_ok=True)

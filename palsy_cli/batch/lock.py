@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from palsy_cli.errors import UsageError
+from palsy_cli.files import open_below
 
 LOCK = ".lock"
 
@@ -23,7 +24,7 @@ def only_batch(out: Path) -> Iterator[None]:
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        handle = os.open(out / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = open_below(out, LOCK, os.O_RDWR)
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror or error}); choose another folder") from error
     try:

@@ -11,6 +11,7 @@ from palsy_cli.batch.find import Problem, Recording, find_recordings
 from palsy_cli.batch.index import Index
 from palsy_cli.batch.jobs import Job, Outcome, job_id, sweep
 from palsy_cli.errors import InputError
+from palsy_cli.text import storable
 
 _UNREADABLE = InputError.exit_code
 
@@ -72,7 +73,7 @@ def plan(
         job = job_id(digest, settings=settings, models=models, mirrored=recording.mirrored)
         entries.append(Entry(recording, job))
         if job not in done:
-            todo.setdefault(job, Job(job, recording.path.absolute(), recording.name, recording.mirrored))
+            todo.setdefault(job, Job(job, recording.path.absolute(), storable(recording.name), recording.mirrored))
     return Plan(tuple(entries), tuple(todo.values()), tuple(problems))
 
 
@@ -92,9 +93,9 @@ def _known(entry: Entry, outcome: Outcome | None) -> dict[str, Any]:
     """What is known of one recording without its assessment."""
     recording = entry.recording
     row: dict[str, Any] = {
-        "patient": recording.patient,
-        "session": recording.session,
-        "video": recording.name,
+        "patient": storable(recording.patient),
+        "session": storable(recording.session),
+        "video": storable(recording.name),
         "job_id": entry.job or None,
         "mirrored": recording.mirrored,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from palsy_cli.exports.tables import harmless
 from palsy_cli.files import SUMMARY_CSV, atomic_file
 from palsy_cli.records import ALL_AUS, FRAME_REASONS, SEVERITY_LABELS
+from palsy_cli.text import storable
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 Kind = Literal["text", "whole", "number", "yes/no"]
 Row = Mapping[str, Any]
 SUMMARY_PARQUET = "summary.parquet"
+_MOST = 2**53
+_IS_OF_KIND: dict[Kind, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "whole": lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST,
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST,
+    "yes/no": lambda value: isinstance(value, bool),
+}
 REGIONS = ("eyebrows", "eyes", "mouth")
 #: Between the warnings of a video, and between its synkinetic pairs; no warning and no pair holds one.
 WARNINGS_APART, PAIRS_APART = " | ", "; "
@@ -139,7 +147,26 @@ COLUMNS: tuple[Column, ...] = _columns()
 
 
 def facts_of(assessment: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that an ``assessment.json`` fills; raises KeyError or TypeError when it is none."""
+    """The columns that an ``assessment.json`` fills, each of its kind; raises ValueError when it is none."""
+    try:
+        return checked(_facts_of(assessment))
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(f"no assessment: {type(error).__name__} {error}") from error
+
+
+def checked(facts: Any) -> dict[str, Any]:
+    """Facts of a video, if every column is of its kind; raises ValueError."""
+    if not isinstance(facts, dict):
+        raise ValueError("no table of facts")
+    kinds = {column.name: column.kind for column in COLUMNS}
+    for name, value in facts.items():
+        if value is not None and name in kinds and not _IS_OF_KIND[kinds[name]](value):
+            raise ValueError(f"{name} is {value!r}, which is no {kinds[name]}")
+    return facts
+
+
+def _facts_of(assessment: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``facts_of`` returns, unchecked."""
     video, quality, run = assessment["video"], assessment["quality"], assessment["run"]
     facts: dict[str, Any] = {
         "video_sha256": video["sha256"],
@@ -264,8 +291,8 @@ def _batch(rows: Sequence[Row], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
 
 
 def plain(text: str | None) -> str | None:
-    """Text that UTF-8 can hold, ``None`` when empty. A folder's name need not be text: its bytes are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") if text else None
+    """Text that a table can hold (``storable``), ``None`` when empty: a folder's name need not be text."""
+    return storable(text) if text else None
 
 
 def _harmless(column: pyarrow.Array) -> pyarrow.Array:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from palsy_cli.documents import read_json
 from palsy_cli.errors import UsageError
 
 _RIVALS = {"decode": "bare decoding", "landmarker": "MediaPipe Face Landmarker, every frame"}
@@ -20,11 +20,13 @@ def file_name(found: Mapping[str, Any]) -> str:
 def read_benchmark(path: Path) -> dict[str, Any]:
     """An earlier benchmark's JSON; raises UsageError when it is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         if found["schema_version"].partition(".")[0] != "1":
             raise ValueError(f"schema {found['schema_version']}")
-        factors(found)
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if not all(isinstance(value, int | float) for value in factors(found).values()):
+            raise ValueError("a figure is no number")
+        str(found["commit"])
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise UsageError(
             f"{path}: is no benchmark of palsy ({error}); name the JSON that `palsy benchmark` wrote"
         ) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from palsy_cli.config import Settings, apply_values, measured_with, setting_types
+from palsy_cli.documents import read_json
 from palsy_cli.errors import ConfigError, DatasetError
 from palsy_cli.exports.visits import Visit, find_visits
 from palsy_cli.files import ACTION_UNITS_CSV, ASSESSMENT_JSON
@@ -92,7 +92,7 @@ def _how_measured(visit: Visit, units: ActionUnits) -> _Measured:
 
 def _settings(path: Path) -> Settings:
     """The settings that an assessment states; its JSON was checked before."""
-    stated = json.loads(path.read_text(encoding="utf-8"))["run"].get("settings")
+    stated = read_json(path)["run"].get("settings")
     flat = dict(_by_full_name(stated)) if isinstance(stated, dict) else {}
     if set(flat) != set(setting_types()):
         raise DatasetError(f"{path}: was written by a palsy of other settings; assess the recordings again")

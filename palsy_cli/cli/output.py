@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def readable(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "stdin.csv"
-        copy.write_text(sys.stdin.read(), encoding="utf-8")
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
         yield copy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from palsy_cli.datasets.faces import DatasetSpec, FaceDataset, LabelledFace, Pro
 from palsy_cli.datasets.marks import POINTS
 from palsy_cli.datasets.media import check_media, without_exchanged
 from palsy_cli.records import FloatArray
+from palsy_cli.text import has_control
 
 #: Which of the 68 points each of the 21 is; ``None`` where none is meant. AFLW says left and right of the picture:
 #: its left eye is the one at image-left, the person's own right one, our 36-41. ``MouthCenter`` lies between the lips,
@@ -120,11 +122,14 @@ def _face(database: Path, found: _Tables, face_id: int, file_id: str, picture: s
 
 def _lacking(connection: sqlite3.Connection) -> Iterator[str]:
     """Tables and columns that are not there."""
+    # A view may be a program without end.
+    tables = {str(row[0]).lower() for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table, columns in TABLES.items():
-        present = {str(row[1]).lower() for row in connection.execute(f"PRAGMA table_info({table})")}
-        if not present:
+        if table.lower() not in tables:
             yield f"no table {table}; this is not the database of AFLW, or it is cut short"
-        elif set(columns) - present:
+            continue
+        present = {str(row[1]).lower() for row in connection.execute(f"PRAGMA table_info({table})")}
+        if set(columns) - present:
             yield f"table {table} has no column {', '.join(sorted(set(columns) - present))}"
 
 
@@ -139,13 +144,24 @@ def _read(connection: sqlite3.Connection, database: Path, problems: list[Problem
     for face_id, feature_id, x, y in connection.execute("SELECT face_id, feature_id, x, y FROM FeatureCoords"):
         place = places.get(feature_id)
         # AFLW's own tools write (-1, -1) for a point that was taken back.
-        if place is not None and x is not None and y is not None and (x, y) != (-1, -1):
+        if place is None or x is None or y is None or (x, y) == (-1, -1):
+            continue
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in (x, y)):
+            problems.append(Problem("damaged", database, f"FeatureCoords: a point of face {face_id!r} is no number"))
+        else:
             if face_id not in found.points:
                 found.points[face_id] = np.full((POINTS, 2), np.nan)
             found.points[face_id][place] = x, y
     pictures: dict[str, str] = {}
     for file_id, picture in connection.execute("SELECT file_id, filepath FROM FaceImages"):
-        if not picture or PurePosixPath(picture).is_absolute() or ".." in PurePosixPath(picture).parts:
+        if not isinstance(file_id, str) or not isinstance(picture, str):
+            problems.append(Problem("damaged", database, f"FaceImages: {file_id!r} or {picture!r} is no text"))
+        elif (
+            not picture
+            or has_control(picture)
+            or PurePosixPath(picture).is_absolute()
+            or ".." in PurePosixPath(picture).parts
+        ):
             problems.append(Problem("damaged", database, f"FaceImages: {file_id} lies at {picture!r}, outside the set"))
         else:
             pictures[file_id] = picture

@@ -185,7 +185,7 @@ def _columns(path: Path, names: list[str]) -> list[int]:
     """Columns of our units by the first row; raises Unfit when one is not there."""
     known: dict[int, int] = {}
     for column, name in enumerate(names[1:], start=1):
-        found = re.fullmatch(r"(?:AU)?0*(\d+)", name.strip().strip('"'), re.IGNORECASE)
+        found = re.fullmatch(r"(?:AU)?0*(\d{1,3})", name.strip().strip('"'), re.IGNORECASE)
         if found:
             known.setdefault(int(found[1]), column)
     lacking = [au for au in AUS if au not in known]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from palsy_cli.datasets.faces import DatasetSpec, FaceDataset, LabelledFace, Pro
 from palsy_cli.datasets.marks import POINTS
 from palsy_cli.datasets.media import check_media
 from palsy_cli.datasets.reading import mirrored
+from palsy_cli.documents import Unreadable, read_json
 from palsy_cli.errors import VideoError
 from palsy_cli.records import ALL_AUS, FloatArray
 from palsy_cli.simulate.clips import TRUTH_SCHEMA
@@ -80,8 +80,8 @@ def scan(root: Path) -> tuple[FaceDataset, list[Problem]]:
 def _frames(path: Path, video: Path, root: Path) -> Iterator[LabelledFace]:
     """The frames of one clip; raises _Wrong when the truth is none."""
     try:
-        truth = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        truth = read_json(path)
+    except Unreadable as error:
         raise _Wrong(f"no readable JSON ({error}); simulate the patient again") from error
     try:
         version = str(truth["schema_version"])
@@ -97,7 +97,7 @@ def _frames(path: Path, video: Path, root: Path) -> Iterator[LabelledFace]:
         )
         moves = [(str(m["task"]), float(m["start_s"]), float(m["release_s"])) for m in truth["movements"] or ()]
         subject = _subject(truth, path, root)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _Wrong(f"no truth of palsy simulate ({type(error).__name__}: {error})") from error
     if not 1 <= grade <= 6 or not fps > 0:
         raise _Wrong(f"house_brackmann {grade:g} at {fps:g} frames per second cannot be; simulate the patient again")

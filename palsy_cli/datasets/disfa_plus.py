@@ -28,7 +28,7 @@ from palsy_cli.records import FloatArray
 #: ``A1_AU1_TrailNo_1``: what was asked for, and which attempt it is ("Trail" is the authors' spelling).
 _ATTEMPT = re.compile(r"_Tr(ai|ia)lNo_\d+$", re.IGNORECASE)
 #: What a line of labels starts with.
-_PICTURE = re.compile(r"(\d+)\.\w+")
+_PICTURE = re.compile(r"(\d{1,9})\.\w+")
 
 SPEC = DatasetSpec(
     name="disfa-plus",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from palsy_cli.datasets.faces import DatasetSpec, FaceDataset, LabelledFace, Problem
 from palsy_cli.datasets.media import check_media
 from palsy_cli.datasets.reading import read_grade
+from palsy_cli.documents import Unreadable, read_records
 from palsy_cli.stages.video import VIDEO_SUFFIXES
 
 TABLE = "labels.csv"
@@ -51,15 +51,14 @@ def scan(root: Path) -> tuple[FaceDataset, list[Problem]]:
     """One face for each video in the table, labelled as a whole. Condition: the task, where it is told."""
     table = root / TABLE
     problems: list[Problem] = []
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            rows = [] if lacking else [(reader.line_num, _clean(row)) for row in reader]
-    except FileNotFoundError:
+    if not table.exists():
         problem = Problem("missing", table, f"no such file; a table with the columns {', '.join(COLUMNS)}")
         return FaceDataset(SPEC.name, root, ()), [problem]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    try:
+        names, rows = read_records(table)
+        lacking = [column for column in COLUMNS if column not in names]
+        rows = [] if lacking else rows
+    except Unreadable as error:
         rows, lacking = [], []
         problems.append(Problem("damaged", table, f"no readable CSV file ({error}); save it as comma-separated UTF-8"))
     if lacking:
@@ -76,11 +75,6 @@ def scan(root: Path) -> tuple[FaceDataset, list[Problem]]:
     whole = tuple(sorted(faces.values(), key=lambda face: (face.subject, face.sequence)))
     problems += [*_changing(whole, table), *_unlisted(root, whole), *check_media(whole)]
     return FaceDataset(SPEC.name, root, whole, groups=groups), problems
-
-
-def _clean(row: dict[str | None, str | None]) -> dict[str, str]:
-    """A line's cells without blanks around them; what stands beyond the columns is dropped."""
-    return {column.strip(): (value or "").strip() for column, value in row.items() if isinstance(column, str)}
 
 
 def _face(root: Path, line: int, row: dict[str, str], problems: list[Problem]) -> LabelledFace | None:

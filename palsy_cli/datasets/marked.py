@@ -16,7 +16,7 @@ from palsy_cli.datasets.marks import read_pts, write_pts
 from palsy_cli.datasets.media import check_media, problem_of
 from palsy_cli.datasets.reading import mirrored
 from palsy_cli.errors import DatasetError
-from palsy_cli.files import atomic_write
+from palsy_cli.files import atomic_write, below
 from palsy_cli.records import Clip, Landmarks
 from palsy_cli.stages.video import IMAGE_SUFFIXES, iter_frames
 
@@ -80,7 +80,7 @@ def write_marked(folder: Path, clip: Clip, landmarks: Landmarks) -> int:
         usable = usable[np.linspace(0, len(usable) - 1, _MARKED_FRAMES).round().astype(int)]
     wanted = set(usable.tolist())
     for frame in iter_frames(clip, wanted=wanted) if wanted else ():
-        place = folder / Path(clip.path).stem / f"frame_{frame.index:06d}"
+        place = below(folder, Path(clip.path).resolve().stem) / f"frame_{frame.index:06d}"
         picture = cv2.imencode(".png", frame.image[..., ::-1])[1].tobytes()
         atomic_write(place.with_suffix(".png"), picture, private=True)
         write_pts(place.with_suffix(".pts"), landmarks.points[frame.index])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from palsy_cli.documents import is_file_below, read_arrays, read_records
 from palsy_cli.errors import DatasetError
 from palsy_cli.files import sha256_of
 from palsy_cli.records import ByteImage, FloatArray
@@ -72,24 +73,45 @@ def read_rig(root: Path) -> Rig:
 def read_photos(root: Path) -> list[Photo]:
     """All photos of a data folder, in the order of their points file; raises DatasetError."""
     folder = require_data(root) / "photos"
-    with (folder / "index.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    frontal = {row["file"] for row in rows if row["frontal"] == "1"}
-    covered = {row["file"] for row in rows if row.get("covered") == "1"}
-    with np.load(folder / "landmarks.npz") as archive:
-        names = [str(name) for name in archive["files"]]
-        points = archive["landmarks478"][:, :468, :2].astype(float)
-        scores = dict(zip((str(n) for n in archive["blendshape_names"]), archive["blendshapes"].T, strict=True))
-    calm = scores["mouthSmileLeft"] + scores["mouthSmileRight"] < 0.3
-    for name, limit in _CALM_LIMITS.items():
-        calm &= scores[name] < limit
+    try:
+        _, rows = read_records(folder / "index.csv")
+        frontal = {row["file"] for _, row in rows if row["frontal"] == "1"}
+        covered = {row["file"] for _, row in rows if row.get("covered") == "1"}
+        names, points, calm = _teacher(folder / "landmarks.npz")
+    except (LookupError, TypeError, ValueError) as error:
+        told = f"{folder}: no readable photos ({type(error).__name__}: {error})"
+        raise DatasetError(f"{told}; see docs/how-to/retrain.md") from error
     known = covered_eyes()
     photos = []
     for i, name in enumerate(names):
-        digest = sha256_of(folder / name)
+        digest = _digest(folder, name)
         resting = bool(calm[i]) and name in frontal and name not in covered and digest not in known
         photos.append(Photo(folder / name, points[i], name in frontal, resting, is_held_out(digest)))
     return photos
+
+
+def _teacher(path: Path) -> tuple[list[str], FloatArray, np.ndarray[Any, Any]]:
+    """Names, points (N, 468, 2) and calmness (N,) of all photos; raises LookupError, TypeError or ValueError."""
+    archive = read_arrays(path)
+    names = [str(name) for name in archive["files"]]
+    points = archive["landmarks478"][:, :468, :2].astype(float)
+    scores = dict(zip((str(n) for n in archive["blendshape_names"]), archive["blendshapes"].T, strict=True))
+    calm = scores["mouthSmileLeft"] + scores["mouthSmileRight"] < 0.3
+    for name, limit in _CALM_LIMITS.items():
+        calm = calm & (scores[name] < limit)
+    if points.shape != (len(names), 468, 2) or calm.shape != (len(names),):
+        raise ValueError(f"{len(names)} names, points {points.shape}, scores {calm.shape}")
+    return names, points, calm
+
+
+def _digest(folder: Path, name: str) -> str:
+    """SHA-256 of a photo of the folder; raises DatasetError, for a name that leads out of it as well."""
+    try:
+        if not is_file_below(folder, folder / name):
+            raise OSError("no file of the folder")
+        return sha256_of(folder / name)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder / name}: cannot be read ({error}); restore the data folder") from error
 
 
 def covered_eyes() -> frozenset[str]:

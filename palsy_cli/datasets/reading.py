@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.io
 
+from palsy_cli import documents
 from palsy_cli.datasets.faces import Problem
 from palsy_cli.errors import VideoError
 from palsy_cli.points import POINTS_49
@@ -143,11 +144,17 @@ def video_length(path: Path) -> int | None:
 def read_text(path: Path) -> str:
     """A text file in UTF-8, with or without a byte order mark; raises Unfit."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unfit(path, f"is no UTF-8 text (byte {error.start})") from error
-    except OSError as error:
-        raise _refused(path, error) from error
+        return documents.read_text(path)
+    except documents.Unreadable as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: documents.Unreadable) -> Unfit:
+    if isinstance(error.__cause__, OSError):
+        return _refused(path, error.__cause__)
+    return Unfit(
+        path, f"is {error}" if isinstance(error.__cause__, UnicodeDecodeError) else f"cannot be used ({error})"
+    )
 
 
 def read_numbers(path: Path, *, columns: int, separator: str | None = None) -> FloatArray:
@@ -213,9 +220,9 @@ def read_mat(path: Path, variable: str) -> Any:
         Unfit: it is missing, damaged, of version 7.3 (see ``is_hdf5``) or does not have the variable.
     """
     try:
-        stored = path.read_bytes()
-    except OSError as error:
-        raise _refused(path, error) from error
+        stored = documents.read_bytes(path)
+    except documents.Unreadable as error:
+        raise _unreadable(path, error) from error
     if _says_hdf5(stored):
         raise Unfit(path, "is a MATLAB file of version 7.3, which cannot be read here; save it with -v7")
     try:

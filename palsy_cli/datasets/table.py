@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from palsy_cli.datasets.faces import DatasetSpec, FaceDataset, LabelledFace, Problem
 from palsy_cli.datasets.reading import Unfit, is_number, mirrored, picture_fault, read_grade, read_text, video_length
+from palsy_cli.documents import is_file
 from palsy_cli.records import FloatArray
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 from palsy_cli.stages.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -26,8 +28,10 @@ _PLAIN = (
 _REQUIRED = ("file", "subject")
 #: Units of the face in FACS; there is no AU3 in adults, and 29 to 39 are movements of the jaw and tongue or looks.
 _UNITS = frozenset({1, 2, *range(4, 29), *range(41, 47)})
-_UNIT = re.compile(r"AU0*(\d+)(?:_([LR]))?", re.IGNORECASE)
+_UNIT = re.compile(r"AU0*(\d{1,3})(?:_([LR]))?", re.IGNORECASE)
 _GROUP = "group_"
+#: All that we read are some three hundred.
+_MOST_COLUMNS = 2000
 _POINTS = tuple(f"{axis}_{number}" for axis in "xy" for number in range(68))
 
 SPEC = DatasetSpec(
@@ -147,9 +151,11 @@ def _with_point(cell: str) -> str:
 
 def _header(table: Path, names: list[str]) -> tuple[_Header, list[Problem]]:
     """Sort the columns by what they hold; raises Unfit when one that is needed is not there or stands twice."""
-    for name in names:
-        if name and names.count(name) > 1:
-            raise Unfit(table, f"line 1: column {name!r} stands twice")
+    if len(names) > _MOST_COLUMNS:
+        raise Unfit(table, f"line 1: {len(names)} columns; a table has at most {_MOST_COLUMNS}")
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        raise Unfit(table, f"line 1: column {twice!r} stands twice")
     for name in _REQUIRED:
         if name not in names:
             raise Unfit(table, f"line 1: no column {name!r}; the first row names the columns")
@@ -256,9 +262,9 @@ class _Reader:
         if name not in self._files:
             path = self.table.parent / name
             kind = path.suffix.lower()
-            if Path(name).is_absolute():
+            if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise self._fault(row, f"{name}: name the file from the folder of the table on")
-            if not path.is_file():
+            if not is_file(path):
                 raise Unfit(self.table, f"line {row.line}: {name} is not there", "missing")
             if kind not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
                 raise self._fault(row, f"{name} is neither a picture nor a video by its name")

@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from palsy_cli.errors import DatasetError, InputError
-from palsy_cli.exports.tables import column_names
 from palsy_cli.files import atomic_write
 from palsy_cli.records import FloatArray
-from palsy_cli.report.csv_report import cell, iter_rows, real, whole
+from palsy_cli.report.csv_report import cell, column_names, iter_rows, real, whole
 
 KEY_COLUMNS: tuple[str, ...] = ("subject", "sequence", "frame")
 POINT_COLUMNS: tuple[str, ...] = (*(f"x_{p}" for p in range(68)), *(f"y_{p}" for p in range(68)))
@@ -77,7 +76,7 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         rows = iter_rows(path)
-        head, at = _columns(path, column_names(rows))
+        head, at = _columns(path, column_names(path, rows))
         seen: dict[FrameKey, int] = {}
         values = []
         for line, row in rows:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from palsy_cli.evaluation.results import Cell, ResultRow, ResultTable
+from palsy_cli.exports.tables import harmless
+from palsy_cli.text import markdown_cell, printable
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -32,15 +34,11 @@ def _markdown(table: ResultTable) -> Iterator[str]:
     def line(texts: Iterable[str]) -> str:
         return "| " + " | ".join(texts) + " |"
 
-    yield line(map(_markdown_text, (table.corner, *table.columns)))
+    yield line(map(markdown_cell, (table.corner, *table.columns)))
     yield line(("---", *["---:"] * len(table.columns)))
     for row in table.rows:
-        label = _markdown_text(row.label)
+        label = markdown_cell(row.label)
         yield line((f"**{label}**" if _stands_out(table, row) else label, *_texts(table, row)))
-
-
-def _markdown_text(text: str) -> str:
-    return text.replace("|", r"\|").replace("*", r"\*")
 
 
 def _stands_out(table: ResultTable, row: ResultRow) -> bool:
@@ -87,7 +85,7 @@ def tables_to_csv(tables: Sequence[ResultTable]) -> str:
 
 
 def _csv_lines(table: ResultTable, row: ResultRow) -> Iterator[Sequence[object]]:
-    start = (table.key, row.label, row.origin)
+    start = (table.key, harmless(row.label), row.origin)
     known = [(name, cell) for name, cell in zip(table.columns, row.cells, strict=True) if cell.value is not None]
     if not known:
         yield (*start, *[""] * 6, row.note)
@@ -136,4 +134,4 @@ def _latex(table: ResultTable) -> str:
 
 def latex_text(text: str) -> str:
     """Text that LaTeX prints as it stands."""
-    return "".join(_LATEX.get(letter, letter) for letter in text).replace("±", r"$\pm$")
+    return "".join(_LATEX.get(letter, letter) for letter in printable(text)).replace("±", r"$\pm$")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from palsy_cli.evaluation.figures import Figure
+from palsy_cli.text import markdown_cell
 
 _HEAD = ("what", "figure", "ours", "95 %", "target", "met", "paper (other data)", "note")
 
@@ -67,4 +68,4 @@ def to_json(figures: Sequence[Figure], *, about: dict[str, Any]) -> str:
 
 
 def _row(texts: Iterable[str]) -> str:
-    return "| " + " | ".join(texts) + " |"
+    return "| " + " | ".join(map(markdown_cell, texts)) + " |"

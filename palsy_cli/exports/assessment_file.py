@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from palsy_cli.documents import Unreadable, read_json
 from palsy_cli.errors import InputError
 from palsy_cli.exports.findings import (
     GRADES,
@@ -71,7 +72,7 @@ class _Node:
         return float(self.raw)
 
     def count(self) -> int:
-        if isinstance(self.raw, bool) or not isinstance(self.raw, int) or self.raw < 0:
+        if isinstance(self.raw, bool) or not isinstance(self.raw, int) or not 0 <= self.raw <= _LARGEST:
             self.fail("a whole number, zero or more")
         return self.raw
 
@@ -126,16 +127,11 @@ def read_findings(path: Path) -> Findings:
 
 
 def _parse(path: Path) -> Any:
-    """The JSON of a file; NaN and infinity, which Python would let pass, are none."""
-
-    def refuse(text: str) -> NoReturn:
-        raise ValueError(f"{text} is no JSON")
-
+    """The JSON of a file; raises InputError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read as JSON ({reason}); assess the video again") from error
+        return read_json(path)
+    except Unreadable as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); assess the video again") from error
 
 
 def _models(node: _Node) -> dict[str, ModelCard]:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from palsy_cli.errors import InputError, UsageError
 from palsy_cli.exports.findings import Findings
-from palsy_cli.exports.tables import harmless, original, read_table
+from palsy_cli.exports.tables import harmless, original
 from palsy_cli.exports.visits import Visit, patient_key
 from palsy_cli.files import atomic_write
-from palsy_cli.report.csv_report import to_csv
+from palsy_cli.report.csv_report import read_table, to_csv
 
 #: ``auto`` moves a patient's dates back by 1 to this many days, so that no date lies in the future.
 LONGEST_SHIFT = 364

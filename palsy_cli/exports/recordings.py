@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palsy_cli.errors import InputError
-from palsy_cli.exports.tables import read_table
 from palsy_cli.files import ACTION_UNITS_CSV, LANDMARKS_CSV
 from palsy_cli.records import CORE_AUS, EXTRA_AUS, FRAME_REASONS
-from palsy_cli.report.csv_report import QUALITY_COLUMNS, au_columns
+from palsy_cli.report.csv_report import QUALITY_COLUMNS, au_columns, read_table
 
 CORE_COLUMNS: tuple[str, ...] = tuple(name for au in CORE_AUS for name in au_columns(au))
 EXTRA_COLUMNS: tuple[str, ...] = tuple(name for au in EXTRA_AUS for name in au_columns(au))
 ACTION_UNIT_COLUMNS: tuple[str, ...] = (*QUALITY_COLUMNS, *CORE_COLUMNS, *EXTRA_COLUMNS)
 LANDMARK_COLUMNS: tuple[str, ...] = (*QUALITY_COLUMNS, *(f"{axis}_{i}" for axis in "xy" for i in range(68)))
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,17})?")
 
 
 def read_action_units(folder: Path) -> list[list[str]]:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from palsy_cli.documents import is_file_below
 from palsy_cli.errors import InputError
 from palsy_cli.exports.assessment_file import read_findings
 from palsy_cli.exports.findings import Findings
-from palsy_cli.exports.tables import Row, column_names, original, read_table
+from palsy_cli.exports.tables import original
 from palsy_cli.files import ASSESSMENT_JSON, SUMMARY_CSV
-from palsy_cli.report.csv_report import iter_rows
+from palsy_cli.report.csv_report import TableRow, column_names, iter_rows, read_table
+from palsy_cli.text import storable
 
 FIRST_SESSION = "1"
 _SUMMARY_COLUMNS = ("patient", "session", "job_id")
@@ -73,17 +75,18 @@ def patient_key(text: str) -> str:
     Systems store the same accented letter in different ways (hence Unicode NFC), and a folder's name need not be text:
     bytes that are none are escaped.
     """
-    return unicodedata.normalize("NFC", text.strip().encode("utf-8", "backslashreplace").decode("utf-8"))
+    return unicodedata.normalize("NFC", storable(text.strip()))
 
 
 def _from_visits(path: Path, results: Path, folders: Sequence[Path]) -> dict[Path, _Who]:
     """What the user's own table says of each folder."""
     listed: dict[Path, _Who] = {}
     for line, row in read_table(path, ("folder", "patient", "session"), optional=("date",)):
-        folder = (results / original(row["folder"])).resolve()
-        if not (folder / ASSESSMENT_JSON).is_file():
+        folder = results / original(row["folder"])
+        if not is_file_below(results, folder / ASSESSMENT_JSON):
             told = f"{path}, line {line}: {folder} holds no {ASSESSMENT_JSON}"
             raise InputError(f"{told}; folders are named within {results}")
+        folder = folder.resolve()
         if folder in listed:
             raise InputError(f"{path}, line {line}: {folder} is listed twice; keep one line")
         listed[folder] = _who(path, line, row, _date(path, line, row["date"]))
@@ -95,7 +98,7 @@ def _from_visits(path: Path, results: Path, folders: Sequence[Path]) -> dict[Pat
 
 def _from_summaries(folders: Sequence[Path]) -> dict[Path, _Who]:
     """What batches wrote of their jobs (``OUT/summary.csv`` beside ``OUT/results/<job id>``), else folder names."""
-    tables: dict[Path, dict[str, list[Row]]] = {}
+    tables: dict[Path, dict[str, list[TableRow]]] = {}
     who: dict[Path, _Who] = {}
     for folder in folders:
         place = folder.resolve()
@@ -112,17 +115,17 @@ def _from_summaries(folders: Sequence[Path]) -> dict[Path, _Who]:
     return who
 
 
-def _jobs(summary: Path) -> dict[str, list[Row]]:
+def _jobs(summary: Path) -> dict[str, list[TableRow]]:
     """Job id to its rows (copies of a video share a job); empty where there is no summary of a batch."""
-    if not summary.is_file() or not set(_SUMMARY_COLUMNS) <= set(column_names(iter_rows(summary))):
+    if not summary.is_file() or not set(_SUMMARY_COLUMNS) <= set(column_names(summary, iter_rows(summary))):
         return {}
-    jobs: dict[str, list[Row]] = {}
+    jobs: dict[str, list[TableRow]] = {}
     for line, row in read_table(summary, _SUMMARY_COLUMNS):
         jobs.setdefault(row["job_id"], []).append((line, row))
     return jobs
 
 
-def _of_job(summary: Path, jobs: dict[str, list[Row]], job: str) -> _Who | None:
+def _of_job(summary: Path, jobs: dict[str, list[TableRow]], job: str) -> _Who | None:
     """Whose recording a job read; a batch of patients without sessions leaves the session blank.
 
     ``None`` for a job that the summary does not list: a result under settings or weights that are left behind.

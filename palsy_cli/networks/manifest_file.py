@@ -6,23 +6,21 @@ import dataclasses
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from palsy_cli.documents import Unreadable, read_toml
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MANIFEST = "manifest.toml"
 #: Environment variable that names the folder of weights.
 MODELS_VARIABLE = "PALSY_MODELS"
 SCHEMA_VERSION = "1.0"
+SUFFIX = ".safetensors"
+#: Cards and reports are named by it.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -32,9 +30,9 @@ class ModelEntry:
     """One ``[[model]]`` of the manifest.
 
     Attributes:
-        name: the model's name, unique in the manifest.
+        name: the model's name, unique in the manifest: at most 64 letters, digits, ``_``, ``-`` and ``.``.
         network: the registry's network, and ``size`` its size.
-        file: a file name in the same folder; ``sha256`` and ``bytes`` are its content's.
+        file: name of a safetensors file in the same folder; ``sha256`` and ``bytes`` are its content's.
         trained_on: what a result must say of these weights.
         version: the palsy version that wrote the file.
         recipe: the training recipe.
@@ -60,8 +58,12 @@ class ModelEntry:
             kind = {"bytes": int, "metrics": dict}.get(each.name, str)
             if not isinstance(getattr(self, each.name), kind):
                 raise ValueError(f"{each.name}: expected {kind.__name__}, got {getattr(self, each.name)!r}")
-        if Path(self.file).name != self.file or self.file in ("", ".", ".."):
-            raise ValueError(f"file: expected a plain file name, got {self.file!r}")
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name: expected at most 64 letters, digits, '_', '-' and '.', got {self.name!r}")
+        stem = self.file.removesuffix(SUFFIX)
+        if stem == self.file or not _NAME.fullmatch(stem):
+            raise ValueError(f"file: expected a plain name that ends in {SUFFIX}, got {self.file!r}")
+        _toml(self.metrics)
         if not _HEX_DIGEST.fullmatch(self.sha256):
             raise ValueError(f"sha256: expected 64 hex digits, got {self.sha256!r}")
 
@@ -97,11 +99,11 @@ def read_manifest(directory: Path) -> list[ModelEntry]:
         what = f"no {MANIFEST} in it" if path.parent.is_dir() else "no such folder"
         raise ModelError(f"{directory}: {what}; name the folder of weights by --models or $PALSY_MODELS")
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = read_toml(path)
         if str(tree.get("schema_version", "")).partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
             raise ValueError(f"schema_version {tree.get('schema_version')!r} is not {SCHEMA_VERSION}")
         entries = [ModelEntry(**item) for item in tree.get("model", [])]
-    except (OSError, UnicodeDecodeError, TypeError, ValueError) as error:
+    except (Unreadable, TypeError, ValueError) as error:
         raise ModelError(f"{path}: cannot be understood ({error}); get the folder of weights anew") from error
     names = [entry.name for entry in entries]
     if len(names) != len(set(names)):

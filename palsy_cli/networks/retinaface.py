@@ -8,7 +8,6 @@ patient's right eye, left eye, nose tip, right and left mouth corner (image-left
 from __future__ import annotations
 
 import math
-import pickle
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -18,8 +17,7 @@ from torch.nn import functional
 from palsy_cli.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: Anchor edge lengths in pixels on each pyramid level, and the levels' strides.
 ANCHOR_SIZES: tuple[tuple[int, ...], ...] = ((16, 32), (64, 128), (256, 512))
@@ -355,29 +353,27 @@ def _class_loss(logits: Tensor, assigned: Tensor) -> Tensor:
     return losses[face | hard].sum()
 
 
-def load_upstream(path: Path) -> RetinaFace:
-    """Load a checkpoint of the widely used PyTorch RetinaFace (MobileNet-0.25), in evaluation mode.
+def load_upstream(state: Mapping[str, Tensor]) -> RetinaFace:
+    """The detector of the upstream checkpoint ``mobilenet0.25_Final.pth``, in evaluation mode.
 
     Every tensor must be there, and none may be left over.
 
+    Args:
+        state: its tensors by name. The file is a pickle, which palsy never opens; whoever trusts it reads it.
+
     Raises:
-        ModelError: the file is absent, unreadable or no such checkpoint.
+        ModelError: these are none of such a checkpoint.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: cannot be read as a PyTorch checkpoint; check path and file") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {str(key).removeprefix("module."): value for key, value in state.items()}
     names = dict(_upstream_names())
     network = RetinaFace()
     if set(state) != set(names):
         odd = sorted(set(state) ^ set(names))[0]
-        raise ModelError(f"{path}: no RetinaFace MobileNet-0.25 checkpoint ({odd} does not fit); try another")
+        raise ModelError(f"no RetinaFace MobileNet-0.25 checkpoint ({odd} does not fit); try another")
     try:
         network.load_state_dict({names[key]: value for key, value in state.items()}, strict=True)
     except RuntimeError as error:
-        raise ModelError(f"{path}: no RetinaFace MobileNet-0.25, a shape differs; try another") from error
+        raise ModelError("no RetinaFace MobileNet-0.25, a shape differs; try another") from error
     return network.eval()
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 import palsy_cli
+from palsy_cli.documents import Unreadable, parse_json
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write, sha256_of
 from palsy_cli.networks.device import choose_device
@@ -30,6 +30,7 @@ from palsy_cli.networks.manifest_file import (
     update_manifest,
 )
 from palsy_cli.networks.registry import NETWORKS, network_class, network_config
+from palsy_cli.networks.tensors import read_metadata, read_tensors
 from palsy_cli.records import ModelCard
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ __all__ = [
 
 #: Header key of a DVPM: SHA-256 of the OVPM file whose maps it was trained on.
 OVPM_KEY = "ovpm_sha256"
+#: Of a network's arguments: the largest number, and the most of them in one list.
+_LARGEST_ARGUMENT, _MOST_PARTS = 1 << 16, 256
 _REQUIRED_HEADER = ("network", "size", "config", "trained_on", "version")
 
 
@@ -194,15 +197,42 @@ def load_network(name: str, directory: Path) -> LoadedNetwork:
 def _rebuild(path: Path, header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> nn.Module:
     """The header's network with exactly these tensors, float32, in evaluation mode."""
     try:
-        module: nn.Module = network_class(header["network"])(**_config(path, header))
+        build, config = network_class(header["network"]), _config(path, header)
+        if config != network_config(header["network"], header["size"]):
+            with torch.device("meta"):  # arguments of others may ask for any memory: first see whether the file has it
+                _require_fit(build(**_moderate(config)), tensors)
+        module: nn.Module = build(**config)
+        _require_fit(module, tensors)
         module.load_state_dict({key: _restored(value) for key, value in tensors.items()}, strict=True)
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise ModelError(
             f"{path}: does not fit this version's {header['network']} ({reason}); "
             f"it was made by palsy {header['version']}, get matching weights"
         ) from error
     return module.float().eval()
+
+
+def _moderate(value: Any) -> Any:
+    """Arguments as they are; raises ValueError where one is no such thing or asks for a network without end."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    if len(parts) > _MOST_PARTS or (isinstance(value, int | float) and abs(value) > _LARGEST_ARGUMENT):
+        raise ValueError("an argument is beyond all measure")
+    for each in parts:
+        _moderate(each)
+    return value
+
+
+def _require_fit(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError unless the tensors are those of the network: names, shapes, whole numbers or real ones."""
+    wanted = module.state_dict()
+    if odd := sorted(wanted.keys() ^ tensors.keys()):
+        raise ValueError(f"{odd[0]} is {'missing' if odd[0] in wanted else 'left over'}")
+    for key, tensor in wanted.items():
+        found = tensors[key]
+        if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():
+            there, own = (f"{str(each.dtype).removeprefix('torch.')} {list(each.shape)}" for each in (found, tensor))
+            raise ValueError(f"size mismatch for {key}: {there}, the network has {own}")
 
 
 def _restored(value: Tensor) -> Tensor:
@@ -211,9 +241,11 @@ def _restored(value: Tensor) -> Tensor:
 
 def _config(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
     try:
-        config = json.loads(header["config"])
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path}: its header cannot be read; get the file again") from error
+        config = parse_json(header["config"])
+    except Unreadable as error:
+        raise ModelError(f"{path}: its header cannot be read ({error}); get the file again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: its header names no arguments of a network; get the file again")
     return {key: _as_tuple(value) for key, value in config.items()}
 
 
@@ -239,29 +271,38 @@ def _check_file(entry: ModelEntry, directory: Path) -> Path:
         raise ModelError(f"{path}: the weights of {entry.name} are missing; get the file again")
     if (size := path.stat().st_size) != entry.bytes:
         raise ModelError(f"{path}: has {size} bytes, manifest says {entry.bytes}; get the file again")
-    if sha256_of(path) != entry.sha256:
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get the file again") from error
+    if digest != entry.sha256:
         raise ModelError(f"{path}: SHA-256 differs from the manifest's; the file is damaged, get it again")
     return path
 
 
 def _read_header(path: Path) -> dict[str, str]:
     """What ``save_network`` wrote beside the weights; raises ``ModelError``."""
-    return _read_file(path, with_tensors=False)[0]
+    try:
+        return _complete(path, read_metadata(path))
+    except Unreadable as error:
+        raise ModelError(f"{path}: cannot be read as safetensors ({error}); get the file again") from error
 
 
-def _read_file(path: Path, *, with_tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Header and tensors; raises ``ModelError``."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = dict(file.metadata() or {})
-            names = list(file.keys()) if with_tensors else []
-            tensors = {key: file.get_tensor(key) for key in names}
-    except (OSError, SafetensorError) as error:
+        header, tensors = read_tensors(path)
+    except Unreadable as error:
         raise ModelError(f"{path}: cannot be read as safetensors ({error}); get the file again") from error
+    return _complete(path, header), tensors
+
+
+def _complete(path: Path, header: dict[str, str]) -> dict[str, str]:
+    """The header, if it has all that is needed; raises ``ModelError``."""
     missing = [key for key in _REQUIRED_HEADER if key not in header]
     if missing:
         raise ModelError(f"{path}: header lacks {missing[0]!r}; it was not written by palsy, get another")
-    return header, tensors
+    return header
 
 
 def list_models(directory: Path, *, check: bool = False) -> list[ModelStatus]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli import documents
 from palsy_cli.errors import InputError
 from palsy_cli.records import CORE_AUS, EXTRA_AUS, ActionUnits, Clip, FaceTrack, FloatArray, Keyframes, Landmarks
 
 QUALITY_COLUMNS: tuple[str, ...] = ("frame", "time_s", "success", "confidence", "reason")
 MAX_INTENSITY = 5.0
+#: A number of a row, and its cells by column.
+TableRow = tuple[int, dict[str, str]]
+#: Frames are counted in 32 bits, which are a year of video.
+_FRAME = re.compile(r"[0-9]{1,9}")
 
 
 def au_columns(au: int) -> tuple[str, str]:
@@ -82,8 +87,8 @@ def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], F
     Raises:
         InputError: unreadable file, missing column, no usable row, text in a number, intensity outside 0..5.
     """
-    rows = read_rows(path)
-    header = [name.strip() for name in rows[0][1]] if rows else []
+    rows = iter_rows(path)
+    header = column_names(path, rows)
     needed = ("frame", "time_s", "success", *(name for au in CORE_AUS for name in au_columns(au)))
     missing = [name for name in needed if name not in header]
     if missing:
@@ -93,7 +98,7 @@ def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], F
     aus = CORE_AUS + extra
     at = {name: header.index(name) for name in (*needed, *(n for au in extra for n in au_columns(au)))}
     frames, times, left, right = [], [], [], []
-    for line, row in rows[1:]:
+    for line, row in rows:
         cells = {name: cell(path, line, name, row, column) for name, column in at.items()}
         if cells["success"] not in ("0", "1"):
             raise InputError(f"{path}, line {line}: success is {cells['success']!r}; it must be 0 or 1")
@@ -116,21 +121,47 @@ def iter_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         InputError: the file is no readable text, or breaks off within a quoted cell.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:  # line ends within a quoted cell stay as they are
-            first = lines.readline()
-            delimiter = "\t" if "\t" in first and "," not in first else ","
-            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-            for row in reader:
-                if any(item.strip() for item in row):
-                    yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read as a table ({reason}); give a CSV file in UTF-8") from error
+        yield from documents.read_rows(path)
+    except documents.Unreadable as error:
+        raise InputError(f"{path}: cannot be read as a table ({error}); give a CSV file in UTF-8") from error
 
 
-def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """All rows of ``iter_rows``."""
-    return list(iter_rows(path))
+def column_names(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """The first row that ``iter_rows`` gives, without surrounding blanks; empty when there is none.
+
+    Raises:
+        InputError: a name stands there twice, so that it is unknown which column is meant.
+    """
+    names = [name.strip() for name in next(rows, (0, []))[1]]
+    try:
+        documents.require_once(names)
+    except documents.Unreadable as error:
+        raise InputError(f"{path}: {error}") from error
+    return names
+
+
+def read_table(path: Path, needed: Sequence[str], *, optional: Sequence[str] = ()) -> list[TableRow]:
+    """The named columns of a CSV or TSV file in UTF-8, as (line number, column -> cell without surrounding blanks).
+
+    Further columns are ignored; an absent optional column reads as blank.
+
+    Raises:
+        InputError: unreadable, no text, a needed column is missing or there twice, a row is too short.
+    """
+    rows = iter_rows(path)
+    header = column_names(path, rows)
+    require_columns(path, header, needed)
+    at = {name: header.index(name) for name in (*needed, *optional) if name in header}
+    blank = dict.fromkeys(optional, "")
+    return [(line, blank | {name: cell(path, line, name, row, i) for name, i in at.items()}) for line, row in rows]
+
+
+def require_columns(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise InputError, which names the first few, when columns are missing."""
+    missing = [name for name in needed if name not in header]
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise InputError(f"{path}: no column {shown}; the first line must name the columns")
 
 
 def cell(path: Path, line: int, name: str, row: Sequence[str], column: int) -> str:
@@ -142,7 +173,7 @@ def cell(path: Path, line: int, name: str, row: Sequence[str], column: int) -> s
 
 def whole(path: Path, line: int, text: str) -> int:
     """A frame number, zero or more."""
-    if not text.isascii() or not text.isdigit():
+    if not _FRAME.fullmatch(text):
         raise InputError(f"{path}, line {line}: frame is {text!r}; it must be a whole number, zero or more")
     return int(text)
 

@@ -17,6 +17,7 @@ from palsy_cli.report.json_report import SCHEMA_VERSION
 from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN
 from palsy_cli.stages.cooccurrence import cells_under_test
 from palsy_cli.stages.synkinesis import cell_thresholds
+from palsy_cli.text import storable
 
 MAX_PHOTOS = 12
 PHOTO_SIDE_PX = 220
@@ -43,7 +44,7 @@ def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
         left_colour=LEFT_COLOUR,
         right_colour=RIGHT_COLOUR,
         a=assessment,
-        name=assessment.clip.path.name,
+        name=storable(assessment.clip.path.name),
         profile=assessment.run.profile,
         settings=settings,
         trained_on=trained_on(assessment),

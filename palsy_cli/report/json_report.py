@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from palsy_cli.records import SEVERITY_LABELS, Assessment, Clip, Grades, RegionAsymmetry, Symptoms, SynkinesisPair
+from palsy_cli.text import storable
 
 SCHEMA_VERSION = "1.0"
 DECIMALS = 6
@@ -49,7 +50,7 @@ def assessment_dict(assessment: Assessment) -> dict[str, Any]:
 def video_dict(clip: Clip, *, frames: int) -> dict[str, Any]:
     """What was read: ``fps`` and ``duration_s`` are ``None`` for images."""
     return {
-        "path": clip.path.as_posix(),
+        "path": storable(clip.path.as_posix()),
         "sha256": clip.sha256,
         "kind": clip.kind,
         "fps": number(clip.fps),

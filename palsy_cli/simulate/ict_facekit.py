@@ -9,14 +9,11 @@ Nobody has published which vertex belongs to which of MediaPipe's 468 points, so
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +21,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from palsy_cli.documents import Unreadable, parse_json, read_arrays, read_records, read_text
 from palsy_cli.errors import DatasetError
 from palsy_cli.files import atomic_write
 from palsy_cli.records import FloatArray
@@ -174,12 +172,12 @@ def typical_face(root: Path) -> FloatArray:
     """
     folder = root / "photos"
     try:
-        with (folder / "index.csv").open(newline="", encoding="utf-8") as stream:
-            frontal = {row["file"] for row in csv.DictReader(stream) if row["frontal"] == "1"}
-        with np.load(folder / "landmarks.npz") as archive:
-            kept = [str(name) in frontal for name in archive["files"]]
-            points = archive["landmarks478"][kept, :_POINTS, :2].astype(float)
-    except (OSError, KeyError, ValueError, IndexError, EOFError, BadZipFile) as error:
+        _, rows = read_records(folder / "index.csv")
+        frontal = {row["file"] for _, row in rows if row["frontal"] == "1"}
+        archive = read_arrays(folder / "landmarks.npz")
+        kept = [str(name) in frontal for name in archive["files"]]
+        points = archive["landmarks478"][kept, :_POINTS, :2].astype(float)
+    except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{folder}: no readable photo points ({error}); see docs/how-to/retrain.md") from error
     if points.shape[1:] != (_POINTS, 2) or not len(points):
         raise DatasetError(f"{folder}: no frontal photos with 468 points; see docs/how-to/retrain.md")
@@ -292,11 +290,11 @@ def _along(way: list[int], vertices: FloatArray, shares: FloatArray) -> list[tup
 
 def _read_text(path: Path) -> str:
     """The text of a file of the checkout; raises DatasetError."""
+    if not path.exists():
+        raise DatasetError(f"{path}: is missing; name a whole checkout of ICT-FaceKit by --ict-facekit")
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: is missing; name a whole checkout of ICT-FaceKit by --ict-facekit") from error
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path)
+    except Unreadable as error:
         raise DatasetError(f"{path}: cannot be read ({error}); restore the file") from error
 
 
@@ -340,9 +338,9 @@ def _triangles(text: str, path: Path, count: int) -> IntArray:
 def _read_indices(path: Path, *, limit: int) -> tuple[list[str], IntArray]:
     """Names of the expressions and the vertices of the 68 points, all below ``limit``; raises DatasetError."""
     try:
-        told = json.loads(_read_text(path))
+        told = parse_json(_read_text(path))
         names, index68 = [str(name) for name in told["expressions"]], np.array(told["idx_to_landmark_verts"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
         raise DatasetError(f"{path}: no readable lists of expressions and landmarks ({error}); restore it") from error
     if index68.shape != (len(MP68),) or index68.dtype.kind != "i" or not 0 <= index68.min() <= index68.max() < limit:
         raise DatasetError(f"{path}: idx_to_landmark_verts must be 68 vertices of the face; restore the file")

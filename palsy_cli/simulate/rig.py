@@ -7,12 +7,15 @@ refines the table for training because it moves cheeks, lids and lips as whole s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.documents import read_arrays
 from palsy_cli.errors import DatasetError
 from palsy_cli.records import FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
@@ -78,11 +81,19 @@ class Rig:
 def load_rig(path: Path) -> Rig:
     """Read the 468-point rig (``names``, ``d468``, ``c468``, ``mp68``); raises DatasetError when it is not there."""
     try:
-        with np.load(path) as archive:
-            moves = dict(zip((str(n) for n in archive["names"]), archive["d468"].astype(float), strict=True))
-            neutral, index68 = archive["c468"].astype(float), archive["mp68"].astype(int)
-    except (OSError, KeyError, ValueError) as error:
+        return _rig(read_arrays(path))
+    except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: no readable rig ({error}); see docs/how-to/retrain.md") from error
+
+
+def _rig(archive: Mapping[str, np.ndarray[Any, Any]]) -> Rig:
+    """The rig of the arrays of its file; raises LookupError, TypeError or ValueError."""
+    moves = dict(zip((str(n) for n in archive["names"]), archive["d468"].astype(float), strict=True))
+    neutral, index68 = archive["c468"].astype(float), archive["mp68"].astype(int)
+    if neutral.ndim != 2 or neutral.shape[1] != 3 or index68.shape != (68,):
+        raise ValueError(f"points {neutral.shape}, places of the 68 {index68.shape}")
+    if not 0 <= index68.min() <= index68.max() < len(neutral) or any(m.shape != neutral.shape for m in moves.values()):
+        raise ValueError("names points that it does not have")
     left_share = 1 / (1 + np.exp(-neutral[:, :1] / 0.05))
     basis: dict[tuple[int, Side], FloatArray] = {}
     for au, shapes in BLENDSHAPES.items():

@@ -13,6 +13,7 @@ from palsy_cli.files import atomic_write
 from palsy_cli.networks.manifest_file import ModelEntry
 from palsy_cli.networks.registry import NETWORKS
 from palsy_cli.report.terms import NOTICE
+from palsy_cli.text import markdown_cell
 from palsy_cli.training.evaluated import Evaluated, Measured
 from palsy_cli.training.tripod import TO_FILL_IN, checklist
 
@@ -261,4 +262,4 @@ def _bullets(*lines: tuple[str, str]) -> str:
 
 def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = (head, ("---",) * len(head), *rows)
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(markdown_cell, line))} |" for line in lines)

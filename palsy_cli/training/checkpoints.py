@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,15 +13,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from palsy_cli.errors import ModelError, UsageError
-from palsy_cli.files import atomic_write
+from palsy_cli.documents import Unreadable, read_records
+from palsy_cli.errors import InputError, ModelError, UsageError
+from palsy_cli.files import atomic_write, open_below
+from palsy_cli.training.packed import pack, unpack
 from palsy_cli.training.parallel import gather, is_main, rank, world
 from palsy_cli.training.recipes import Recipe, read_recipe, recipe_toml
 
 
 @dataclass
 class Progress:
-    """Where a run stands; stored in ``last.pt``.
+    """Where a run stands; stored in ``last.safetensors``.
 
     Attributes:
         epoch: epochs finished.
@@ -42,16 +45,16 @@ class Progress:
 
 
 class RunFolder:
-    """``recipe.toml``, ``metrics.csv``, ``last.pt``, ``best.pt``, ``log.txt`` and ``tensorboard/`` of one run.
+    """``recipe.toml``, ``metrics.csv``, ``log.txt``, ``tensorboard/`` and two checkpoints of one run.
 
-    Both checkpoints hold tensors and plain values only and are read with ``weights_only=True``. Of several processes
-    only the main one writes.
+    The checkpoints, ``last.safetensors`` and ``best.safetensors``, hold tensors and plain values, and nothing in them
+    is run. Of several processes only the main one writes.
     """
 
     def __init__(self, path: Path) -> None:
         """Name a folder; it is created by the first write."""
         self.path = Path(path)
-        self.last, self.best = self.path / "last.pt", self.path / "best.pt"
+        self.last, self.best = self.path / "last.safetensors", self.path / "best.safetensors"
         self.metrics, self.recipe, self.log = (self.path / name for name in ("metrics.csv", "recipe.toml", "log.txt"))
         self.curves = self.path / "tensorboard"
 
@@ -104,7 +107,7 @@ class RunFolder:
         """Restore module, optimiser and scaler; returns the progress and this process' generators' states.
 
         Raises:
-            ModelError: ``last.pt`` is damaged or belongs to another network.
+            ModelError: ``last.safetensors`` is damaged or belongs to another network.
         """
         stored = read_checkpoint(self.last, device)
         try:
@@ -113,7 +116,7 @@ class RunFolder:
             if scaler is not None and stored.get("scaler"):
                 scaler.load_state_dict(stored["scaler"])
             return Progress(**stored["progress"]), _own_generators(stored)
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        except (AttributeError, LookupError, RuntimeError, ValueError, TypeError) as error:
             raise ModelError(f"{self.last}: does not fit this network ({error})") from error
 
     def save_best(self, module: nn.Module, *, metrics: dict[str, float], epoch: int) -> None:
@@ -126,7 +129,7 @@ class RunFolder:
         try:
             module.load_state_dict(stored["module"])
             return dict(stored["metrics"])
-        except (KeyError, RuntimeError) as error:
+        except (AttributeError, LookupError, RuntimeError, ValueError, TypeError) as error:
             raise ModelError(f"{self.best}: does not fit this network ({error})") from error
 
     def add_metrics(self, row: dict[str, float]) -> None:
@@ -145,24 +148,32 @@ class RunFolder:
         atomic_write(self.metrics, text.getvalue(), private=False)
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """All rows of ``metrics.csv``; empty when there is none."""
+        """All rows of ``metrics.csv``; empty when there is none.
+
+        Raises:
+            InputError: the file cannot be read, or a row has no epoch or a word where a number belongs.
+        """
         if not self.metrics.exists():
             return []
-        with self.metrics.open(newline="", encoding="utf-8") as stream:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+        try:
+            rows = [{key: float(text) for key, text in row.items() if text} for _, row in read_records(self.metrics)[1]]
+            if not all("epoch" in row for row in rows):
+                raise Unreadable("a row names no epoch")
+            return rows
+        except ValueError as error:
+            raise InputError(f"{self.metrics}: cannot be read ({error}); restore or remove it") from error
 
     def say(self, line: str) -> None:
         """Append one dated line to ``log.txt``."""
         if not is_main():
             return
-        with self.log.open("a", encoding="utf-8") as stream:
+        handle = open_below(self.path, self.log.name, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(handle, "a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
 
     def _save(self, path: Path, values: dict[str, Any]) -> None:
         if is_main():
-            buffer = io.BytesIO()
-            torch.save(values, buffer)
-            atomic_write(path, buffer.getvalue(), private=False)
+            atomic_write(path, pack(values), private=False)
 
 
 def _generators() -> dict[str, Any]:
@@ -191,9 +202,9 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     Raises:
         ModelError: absent or damaged.
     """
+    if not path.exists():
+        raise ModelError(f"{path}: no checkpoint; train the network first (palsy train)")
     try:
-        return dict(torch.load(path, map_location=device, weights_only=True))
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no checkpoint; train the network first (palsy train)") from error
-    except Exception as error:  # torch raises many kinds for a damaged file; all of them mean the same to the user
-        raise ModelError(f"{path}: damaged checkpoint ({type(error).__name__}); start the run anew") from error
+        return unpack(path, device)
+    except Unreadable as error:
+        raise ModelError(f"{path}: damaged checkpoint ({error}); start the run anew") from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from palsy_cli.documents import read_json
 from palsy_cli.errors import InputError
 
 
@@ -43,13 +43,12 @@ def read_evaluation(path: Path) -> Evaluated:
         InputError: the file cannot be read or is none.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         weights = {str(name): str(digest) for name, digest in data["weights"].items()}
         about = {key: str(data[key]) for key in ("version", "patients", "photos") if key in data}
         return Evaluated(tuple(map(_measured, data["figures"])), weights, about)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        told = f"{path}: not what `palsy evaluate simulated -o DIR` writes ({reason})"
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError) as error:
+        told = f"{path}: not what `palsy evaluate simulated -o DIR` writes ({error})"
         raise InputError(f"{told}; give its simulated.json") from error
 
 

@@ -93,7 +93,7 @@ def fit(
     resume: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> FitResult:
-    """Train ``task.module`` by ``recipe``; everything lands in ``run``, the best weights in ``best.pt``.
+    """Train ``task.module`` by ``recipe``; everything lands in ``run``, the best weights in ``best.safetensors``.
 
     A run that is killed at any moment continues with ``resume=True`` from its last checkpoint, batch by batch as if
     it had not been interrupted. ``resume`` on an empty folder starts anew. Under ``torchrun`` all processes call this
@@ -147,7 +147,7 @@ class _Session:
         return f"{self.device.type} ({parallel.world()} processes)" if parallel.world() > 1 else str(self.device)
 
     def restore(self) -> None:
-        """Continue where ``last.pt`` ends."""
+        """Continue where ``last.safetensors`` ends."""
         self.state, self.rng = self.run.load_last(self.module, self.optimiser, self.device, scaler=self.scaler)
 
     def epoch(self) -> Stop:
@@ -274,7 +274,7 @@ class _Session:
             self.run.save_best(self.module, metrics=metrics, epoch=self.state.epoch)
 
     def save(self) -> None:
-        """Renew ``last.pt``."""
+        """Renew ``last.safetensors``."""
         parallel.broadcast_buffers(self.module)  # as a resumed run will begin
         self.run.save_last(self.module, self.optimiser, dataclasses.replace(self.state), scaler=self.scaler)
         self.unsaved_s = 0.0

@@ -21,7 +21,9 @@ from palsy_cli.console import ProgressCallback
 from palsy_cli.datasets.faces import FaceDataset, LabelledFace
 from palsy_cli.datasets.folds import Fold
 from palsy_cli.datasets.marks import complete_points
+from palsy_cli.documents import read_arrays
 from palsy_cli.errors import DatasetError
+from palsy_cli.files import below
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.records import ByteImage, FloatArray
@@ -110,14 +112,14 @@ def prepare_faces(
     (cache / "labels.npz").unlink(missing_ok=True)
     finder, labels = FaceFinder(models), _Labels(dataset, chosen.side)
     rows: list[dict[str, Any]] = []
-    with (cache / "pixels.bin").open("wb") as pixels:
+    with below(cache, "pixels.bin").open("wb") as pixels:
         for number, (index, shot) in enumerate(_shots(dataset, chosen, finder), start=1):
             crop, label = labels.crop(index, shot)
             pixels.write(crop.tobytes())
             rows.append(label)
             if on_progress is not None:
                 on_progress("faces", number, max(number, len(dataset.faces)))
-    partial = cache / "labels.partial.npz"
+    partial = below(cache, "labels.partial.npz")
     stacked: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     np.savez(partial, signature=np.array(signature), **stacked)
     partial.replace(cache / "labels.npz")
@@ -136,15 +138,14 @@ def _signature(dataset: FaceDataset, chosen: Preparation) -> str:
 
 def _read_cache(cache: Path, signature: str, dataset: FaceDataset, side: int) -> PreparedFaces | None:
     try:
-        with np.load(cache / "labels.npz") as archive:
-            labels = {name: archive[name] for name in archive.files}
+        labels = read_arrays(cache / "labels.npz")
         if str(labels.pop("signature")) != signature:
             return None
         face, frame, to_crop = (labels.pop(name) for name in ("face", "frame", "to_crop"))
         images = np.memmap(cache / "pixels.bin", np.uint8, mode="r", shape=(len(face), side, side, 3))
-    except (OSError, ValueError, KeyError):
+        return PreparedFaces(FaceSamples(images=images, aus=dataset.aus, **labels), face, frame, to_crop)
+    except (OSError, TypeError, ValueError, LookupError):
         return None
-    return PreparedFaces(FaceSamples(images=images, aus=dataset.aus, **labels), face, frame, to_crop)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Recipe:
     patience: int = 0
     #: Budget of the whole run, resumed parts included; 0 is none.
     max_minutes: float = 0.0
-    #: ``last.pt`` is renewed after this many minutes as well as after each epoch.
+    #: ``last.safetensors`` is renewed after this many minutes as well as after each epoch.
     checkpoint_minutes: float = 5.0
     seed: int = 0
     #: Parts by person of the published protocol, each the test of one run; 0: one person in ten is held out.
@@ -180,8 +180,11 @@ def recipe_toml(recipe: Recipe) -> str:
 def read_recipe(path: Path) -> Recipe:
     """Read a ``recipe.toml``; raises UsageError (ConfigError when it is no TOML)."""
     values = read_toml(path)
-    values["milestones"] = tuple(values.get("milestones", ()))
     try:
+        values["milestones"] = tuple(values.get("milestones", ()))
+        for name in ("network", "size", "source"):
+            if not isinstance(values.get(name), str):
+                raise TypeError(f"{name} is no text")
         return Recipe(**values)
     except TypeError as error:
         raise UsageError(f"{path}: no valid recipe ({error})") from error

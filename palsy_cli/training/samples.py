@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from palsy_cli.datasets.people import Photo, read_photos, read_rig
+from palsy_cli.documents import read_arrays
 from palsy_cli.errors import DatasetError
+from palsy_cli.files import below
 from palsy_cli.records import ALL_AUS, ByteImage, FloatArray
 from palsy_cli.simulate.appearance import View
 from palsy_cli.simulate.clips import DrawnRenderer, Renderer
@@ -87,11 +89,10 @@ def load_samples(cache: Path) -> FaceSamples:
     """Open a cache written by ``make_samples``; raises DatasetError when it is not whole."""
     try:
         images = np.load(cache / "images.npy", mmap_mode="r")
-        with np.load(cache / "labels.npz") as archive:
-            labels = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
+        labels: dict[str, Any] = read_arrays(cache / "labels.npz")
+        return FaceSamples(images=images, **labels)
+    except (EOFError, OSError, TypeError, ValueError) as error:
         raise DatasetError(f"{cache}: the sample cache is not whole ({error}); delete it and start again") from error
-    return FaceSamples(images=images, **labels)
 
 
 def make_samples(
@@ -121,7 +122,7 @@ def make_samples(
     plans = plan_episodes(read_photos(data), drawn=drawn, seed=seed, share=share)
     total = sum(plan.frames for plan in plans)
     images = np.lib.format.open_memmap(
-        cache / "images.npy", mode="w+", dtype=np.uint8, shape=(total, CACHE_SIDE, CACHE_SIDE, 3)
+        below(cache, "images.npy"), mode="w+", dtype=np.uint8, shape=(total, CACHE_SIDE, CACHE_SIDE, 3)
     )
     rows: list[dict[str, Any]] = []
     with multiprocessing.get_context("spawn").Pool(workers, _start_worker, (data, device)) as pool:
@@ -131,7 +132,7 @@ def make_samples(
             rows += labels
     images.flush()
     stacked: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    partial = cache / "labels.partial.npz"
+    partial = below(cache, "labels.partial.npz")
     np.savez(partial, **stacked)
     partial.replace(cache / "labels.npz")
     return load_samples(cache)

@@ -88,7 +88,7 @@ def test_other_weights_have_another_digest(assessment: Assessment, facts: dict[s
 
 
 def test_what_is_no_assessment_is_refused() -> None:
-    with pytest.raises((KeyError, TypeError)):
+    with pytest.raises(ValueError, match="no assessment"):
         facts_of({"video": None})
 
 

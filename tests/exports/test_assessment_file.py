@@ -57,7 +57,7 @@ def test_absence_comes_with_its_reason(unassessed: Path) -> None:
         ("synkinesis.pairs", [{"side": "left"}]),
         ("quality.keyframes", -1),
         ("models", []),
-        ("models", {"\ud800": {"name": "x", "sha256": "", "trained_on": ""}}),
+        ("models", {"\u202e": {"name": "x", "sha256": "", "trained_on": ""}}),
         ("run.version", ""),
         ("run", None),
     ],

@@ -79,7 +79,7 @@ def test_what_the_manifest_knows_of_the_machine_is_told() -> None:
 def test_figures_of_an_evaluation_stand_with_their_intervals(tmp_path: Path) -> None:
     evaluation = read_evaluation(evaluation_file(tmp_path))
     text = card_text(entry_of("landmark_fcn"), evaluation=evaluation)
-    assert "| landmarks: of landmarks | 0.5 | 0.25 to 0.75 | a/b |" in text
+    assert "| landmarks: of landmarks | 0.5 | 0.25 to 0.75 | a\\|b |" in text
     assert "| landmarks: gone | not measured |  |  |" in text
     assert "of severity" not in text and "patients: 3 of 4" in text
     assert "of severity" in card_text(entry_of("hb_cascade"), evaluation=evaluation)

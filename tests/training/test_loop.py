@@ -21,7 +21,7 @@ from torch import nn
 
 from palsy_cli.errors import ModelError, PalsyError, UsageError
 from palsy_cli.training import loop
-from palsy_cli.training.checkpoints import Progress, RunFolder
+from palsy_cli.training.checkpoints import Progress, RunFolder, read_checkpoint
 from palsy_cli.training.loop import fit, make_optimiser, set_train_mode, to_device
 from palsy_cli.training.recipes import Recipe, get_recipe, read_recipe
 
@@ -80,7 +80,7 @@ def test_learns_and_writes_the_run_folder(tmp_path: Path) -> None:
     assert result.stopped == "finished" and result.epochs == 12 and result.steps == 12 * STEPS
     assert isinstance(before, dict) and result.best_score is not None and result.best_score < 0.5 * before["mae"]
     files = {path.name for path in run.path.iterdir()} - {"tensorboard"}
-    assert files == {"recipe.toml", "metrics.csv", "last.pt", "best.pt", "log.txt"}
+    assert files == {"recipe.toml", "metrics.csv", "last.safetensors", "best.safetensors", "log.txt"}
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert {"step", "minutes", "learning_rate", "train_loss", "train_absolute", "mae"} <= set(rows[0])
@@ -183,7 +183,7 @@ def test_nan_score_is_never_best(tmp_path: Path) -> None:
             return {"mae": math.nan}
 
     result = fit(Unknown(), change(epochs=2), RunFolder(tmp_path))
-    assert result.best_score is None and not (tmp_path / "best.pt").exists()
+    assert result.best_score is None and not (tmp_path / "best.safetensors").exists()
 
 
 def test_divergence_is_reported(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match="disk full"):
         run.save_last(task.module, optimiser, Progress(epoch=5))
     assert run.load_last(task.module, optimiser, torch.device("cpu"))[0].epoch == 4
-    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
 
 
 def test_frozen_parts_stay_in_evaluation_mode_and_unchanged(tmp_path: Path) -> None:
@@ -335,4 +335,4 @@ def test_half_precision_learns(tmp_path: Path) -> None:
     fit(task, dataclasses.replace(PLAIN, precision="fp16", epochs=20), run, device="cuda")
     rows = run.read_metrics()
     assert rows[-1]["train_loss"] < 0.5 * rows[0]["train_loss"]
-    assert torch.load(run.last, weights_only=True)["scaler"]["scale"] > 0
+    assert read_checkpoint(run.last, torch.device("cpu"))["scaler"]["scale"] > 0
