@@ -22,19 +22,24 @@ from palsy_cli.errors import PalsyError
 LONGEST_S = 20.0
 #: Names that mean harm to a file system, a terminal, a page, a table or a spreadsheet.
 NAMES = (
-    "", ".", "..", "../../x", "/etc/passwd", "~", "~root/x", "a\0b", "a\nb", "a\r\nb", "x" * 300, "CON", "nul.txt", "x. ",
-    "\u202egnp.exe", "\x1b]0;owned\x07", "\x1b[31mred", "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
-    "]]>", "&lt;", "javascript:alert(1)", "=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1", "a|b", "*b*", "[a](b)",
+    "", ".", "..", "../../x", "/etc/passwd", "~", "~root/x", "a\0b", "a\nb", "a\r\nb", "x" * 300, "CON", "nul.txt",
+    "x. ", "\u202egnp.exe", "\x1b]0;owned\x07", "\x1b[31mred", "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "]]>", "&lt;", "javascript:alert(1)", "=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1", "a|b", "*b*",
+    "[a](b)",
     "`x`", "\\input{x}", "$x$", "%00", "{{7*7}}", "{% x %}", "\ufeff", "\u2028", "caf\u00e9", "\U0001f600", "a,b;c\td",
 )  # fmt: skip
 #: What stands in JSON or TOML where a value is expected; most of it is no value of the kind that is wanted.
 _TOKENS = (
-    "null", "true", "NaN", "-Infinity", "inf", "1e400", "-1e400", "1e-400", "9" * 30, "9" * 5000, "-0", "0x10", '"\\ud800"',
-    "[" * 3000, "[" * 200 + "]" * 200, '{"a":' * 100 + "1" + "}" * 100, "[]", "{}", '""', "'", '"\\u0000"', "1979-05-27",
+    "null", "true", "NaN", "-Infinity", "inf", "1e400", "-1e400", "1e-400", "9" * 30, "9" * 5000, "-0", "0x10",
+    '"\\ud800"',
+    "[" * 3000, "[" * 200 + "]" * 200, '{"a":' * 100 + "1" + "}" * 100, "[]", "{}", '""', "'", '"\\u0000"',
+    "1979-05-27",
     '"' + "x" * 200_000 + '"', '{"a": 1, "a": 2}',
 )  # fmt: skip
 _BYTES = (
-    b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xed\xa0\x80", b'"', b"'", b"{", b"}", b"[" * 3000, b",", b"\n", b"\r",
+    b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xed\xa0\x80", b'"', b"'", b"{", b"}", b"[" * 3000, b",", b"\n",
+    b"\r",
     b"\t", b"#", b"=", b"9" * 5000, b"x" * 200_000, b"\n\n\n", b"nan", b"inf", b"1e400", b"-1", b";",
 )  # fmt: skip
 
@@ -108,7 +113,7 @@ def json_files(document: Any) -> st.SearchStrategy[bytes]:
 
 @st.composite
 def tokens(draw: st.DrawFn, text: str) -> bytes:
-    """A text with one of its values (what stands between separators) exchanged for a token that no writer would write."""
+    """A text with one of its values (what stands between separators) exchanged for what no writer would write."""
     starts = [i + 1 for i, letter in enumerate(text) if letter in ":,[=" and i + 1 < len(text)]
     start = draw(st.sampled_from(starts))
     end = next((i for i in range(start, len(text)) if text[i] in ",]}\n"), len(text))

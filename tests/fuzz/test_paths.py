@@ -106,9 +106,7 @@ def test_out_itself_may_be_a_link(tmp_path: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_patients_and_visits_leave_nothing_outside_of_an_export(
-    assessed: Path, tmp_path: Path, name: str
-) -> None:
+def test_names_of_patients_leave_nothing_outside_of_an_export(assessed: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(assessed, tmp_path / "results" / "one")
     cells = ('"' + name.replace('"', '""') + '"',) * 2
     put(tmp_path / "visits.csv", f"folder,patient,session\none,{','.join(cells)}\n".encode())
