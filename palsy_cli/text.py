@@ -7,6 +7,7 @@ import re
 #: Letters that one line shows, at its beginning and at its end; whatever lies between is left out.
 _BEGINNING, _END = 1500, 400
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_TAGS = re.compile(r"[\\<\[]")
 _MARKS = re.compile(r"[\\|*<\[`]")
 
 
@@ -38,6 +39,11 @@ def has_control(text: str) -> bool:
 def markdown_cell(text: str) -> str:
     """``text`` as it stands, in a cell of a table in Markdown: it marks nothing up and opens no tag."""
     return _MARKS.sub(r"\\\g<0>", one_line(text))
+
+
+def markdown_line(text: str) -> str:
+    """``text`` as one line of Markdown that may mark words up; it opens no tag and leads nowhere."""
+    return _TAGS.sub(r"\\\g<0>", one_line(text))
 
 
 def _escaped(letter: str) -> str:

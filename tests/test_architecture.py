@@ -123,6 +123,26 @@ def test_commands_are_thin_and_import_late(path: Path) -> None:
             assert not (parts[0] == "palsy_cli" and len(parts) > 1 and parts[1] in late - {"files"})
 
 
+#: Who may parse a file besides ``documents.py``: those who read what they wrote themselves a moment ago, one table with
+#: semicolons, and arrays that do not fit into memory.
+OWN_PARSERS = {
+    "json.loads": {"documents.py", "networks/weights.py", "benchmark/processes.py", "benchmark/run.py"},
+    "tomllib.loads": {"documents.py", "selftest/golden.py"},
+    "csv.reader": {"documents.py", "datasets/table.py"},
+    "np.load": {"documents.py", "training/samples.py"},
+    "csv.DictReader": set(),
+    "json.load": set(),
+    "tomllib.load": set(),
+}
+
+
+def test_files_of_others_are_parsed_in_one_place() -> None:
+    for path in FILES:
+        calls = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+        for name, readers in OWN_PARSERS.items():
+            assert name not in calls or ident(path) in readers, f"{ident(path)}: {name}; use palsy_cli/documents.py"
+
+
 def test_no_network_and_no_pickle() -> None:
     forbidden = {"socket", "urllib", "http", "requests", "ftplib"}
     forbidden |= {"pickle", "shelve", "dill", "joblib", "marshal", "yaml"}  # reading them runs code

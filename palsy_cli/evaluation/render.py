@@ -11,7 +11,7 @@ from typing import Any
 
 from palsy_cli.evaluation.results import Cell, ResultRow, ResultTable
 from palsy_cli.exports.tables import harmless
-from palsy_cli.text import markdown_cell, printable
+from palsy_cli.text import markdown_cell, markdown_line, printable
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -23,10 +23,10 @@ _CSV_HEAD = ("table", "row", "origin", "column", "value", "low", "high", "sd", "
 
 def tables_to_markdown(tables: Sequence[ResultTable], *, title: str, about: Iterable[str] = ()) -> str:
     """A page: title, a line each of what it rests on, every table with its notes."""
-    lines = [f"# {title}", "", *(f"- {line}" for line in about)]
+    lines = [f"# {markdown_line(title)}", "", *(f"- {markdown_line(line)}" for line in about)]
     for table in tables:
-        notes = [f"- {note}" for note in remarks(table)]
-        lines += ["", f"## {table.title}", "", *_markdown(table), *([""] if notes else []), *notes]
+        notes = [f"- {markdown_line(note)}" for note in remarks(table)]
+        lines += ["", f"## {markdown_line(table.title)}", "", *_markdown(table), *([""] if notes else []), *notes]
     return "\n".join(lines) + "\n"
 
 
@@ -88,11 +88,11 @@ def _csv_lines(table: ResultTable, row: ResultRow) -> Iterator[Sequence[object]]
     start = (table.key, harmless(row.label), row.origin)
     known = [(name, cell) for name, cell in zip(table.columns, row.cells, strict=True) if cell.value is not None]
     if not known:
-        yield (*start, *[""] * 6, row.note)
+        yield (*start, *[""] * 6, harmless(row.note))
     for name, cell in known:
         low, high = cell.interval or (None, None)
         figures = (cell.value, low, high, cell.sd, cell.recomputed)
-        yield (*start, name, *("" if value is None else value for value in figures), row.note)
+        yield (*start, harmless(name), *("" if value is None else value for value in figures), harmless(row.note))
 
 
 def tables_to_json(tables: Sequence[ResultTable], *, about: Mapping[str, Any]) -> str:
