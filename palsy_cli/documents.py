@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import stat
 import sys
 from collections import Counter
@@ -73,8 +74,8 @@ def require_file(path: Path) -> None:
 
 
 def is_file_below(folder: Path, path: Path) -> bool:
-    """Whether ``path``, which a table names, is a file in ``folder`` or deeper, links followed; never raises."""
-    return is_file(path) and path.resolve().is_relative_to(folder.resolve())
+    """Whether ``path``, which a table names, is a file in ``folder`` or deeper by its name; never raises."""
+    return is_file(path) and os.path.commonpath(map(os.path.abspath, (folder, path))) == os.path.abspath(folder)
 
 
 def is_file(path: Path) -> bool:

@@ -73,7 +73,11 @@ def below(folder: Path, *names: str) -> Path:
     """
     place = folder
     for name in names:
-        if name in ("", ".", "..") or len(os.fsencode(name)) > 255 or not set(name).isdisjoint("/\\\0"):
+        if (
+            name in ("", ".", "..")
+            or len(name.encode("utf-8", "surrogatepass")) > 255
+            or not set(name).isdisjoint("/\\\0")
+        ):
             raise UsageError(f"{folder}: {name!r} is no name of a file in it; choose another")
         place = place / name
         if place.is_symlink():

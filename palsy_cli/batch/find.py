@@ -14,7 +14,7 @@ from pathlib import Path
 from palsy_cli.documents import Unreadable, read_records
 from palsy_cli.errors import InputError, UsageError
 from palsy_cli.files import ASSESSMENT_JSON
-from palsy_cli.text import has_control
+from palsy_cli.text import has_control, storable
 
 #: Endings of videos; pictures are no recordings of a visit.
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts")
@@ -79,7 +79,9 @@ def _walk(root: Path, out: Path, problems: list[Problem]) -> Iterator[Path]:
             place = folder.stat()
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            problems.append(Problem(str(folder.relative_to(root)), f"the folder cannot be read ({error.strerror})"))
+            problems.append(
+                Problem(storable(str(folder.relative_to(root))), f"the folder cannot be read ({error.strerror})")
+            )
             continue
         if (place.st_dev, place.st_ino) in entered or (folder != root and folder.resolve() == out):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palsy_cli import console
+from palsy_cli.documents import MOST_BYTES
+from palsy_cli.errors import InputError
 from palsy_cli.files import atomic_write
 
 if TYPE_CHECKING:
@@ -29,14 +30,16 @@ def emit(text: str, out: Path | None, *, name: str) -> None:
 
 @contextmanager
 def readable(path: Path) -> Iterator[Path]:
-    """``path`` itself, or for ``-`` a file that holds stdin while the block runs."""
+    """``path`` itself, or for ``-`` a file that holds stdin while the block runs; raises InputError."""
     if str(path) != "-":
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "stdin.csv"
-        with copy.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"stdin: longer than {MOST_BYTES >> 20} MiB; give a table by its name")
+        copy.write_bytes(content)
         yield copy
 
 

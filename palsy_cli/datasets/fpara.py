@@ -51,14 +51,14 @@ def scan(root: Path) -> tuple[FaceDataset, list[Problem]]:
     """One face for each video in the table, labelled as a whole. Condition: the task, where it is told."""
     table = root / TABLE
     problems: list[Problem] = []
-    if not table.exists():
-        problem = Problem("missing", table, f"no such file; a table with the columns {', '.join(COLUMNS)}")
-        return FaceDataset(SPEC.name, root, ()), [problem]
     try:
         names, rows = read_records(table)
         lacking = [column for column in COLUMNS if column not in names]
         rows = [] if lacking else rows
     except Unreadable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            problem = Problem("missing", table, f"no such file; a table with the columns {', '.join(COLUMNS)}")
+            return FaceDataset(SPEC.name, root, ()), [problem]
         rows, lacking = [], []
         problems.append(Problem("damaged", table, f"no readable CSV file ({error}); save it as comma-separated UTF-8"))
     if lacking:

@@ -90,10 +90,7 @@ def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], F
     rows = iter_rows(path)
     header = column_names(path, rows)
     needed = ("frame", "time_s", "success", *(name for au in CORE_AUS for name in au_columns(au)))
-    missing = [name for name in needed if name not in header]
-    if missing:
-        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-        raise InputError(f"{path}: no column {shown}; give an action_units.csv as `palsy aus` writes it")
+    _require_columns(path, header, needed, hint="give an action_units.csv as `palsy aus` writes it")
     extra = tuple(au for au in EXTRA_AUS if all(name in header for name in au_columns(au)))
     aus = CORE_AUS + extra
     at = {name: header.index(name) for name in (*needed, *(n for au in extra for n in au_columns(au)))}
@@ -150,18 +147,18 @@ def read_table(path: Path, needed: Sequence[str], *, optional: Sequence[str] = (
     """
     rows = iter_rows(path)
     header = column_names(path, rows)
-    require_columns(path, header, needed)
+    _require_columns(path, header, needed, hint="the first line must name the columns")
     at = {name: header.index(name) for name in (*needed, *optional) if name in header}
     blank = dict.fromkeys(optional, "")
     return [(line, blank | {name: cell(path, line, name, row, i) for name, i in at.items()}) for line, row in rows]
 
 
-def require_columns(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
+def _require_columns(path: Path, header: Sequence[str], needed: Sequence[str], *, hint: str) -> None:
     """Raise InputError, which names the first few, when columns are missing."""
     missing = [name for name in needed if name not in header]
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-        raise InputError(f"{path}: no column {shown}; the first line must name the columns")
+        raise InputError(f"{path}: no column {shown}; {hint}")
 
 
 def cell(path: Path, line: int, name: str, row: Sequence[str], column: int) -> str:

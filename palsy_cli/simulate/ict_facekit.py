@@ -290,11 +290,11 @@ def _along(way: list[int], vertices: FloatArray, shares: FloatArray) -> list[tup
 
 def _read_text(path: Path) -> str:
     """The text of a file of the checkout; raises DatasetError."""
-    if not path.exists():
-        raise DatasetError(f"{path}: is missing; name a whole checkout of ICT-FaceKit by --ict-facekit")
     try:
         return read_text(path)
     except Unreadable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise DatasetError(f"{path}: is missing; name a whole checkout of ICT-FaceKit by --ict-facekit") from error
         raise DatasetError(f"{path}: cannot be read ({error}); restore the file") from error
 
 

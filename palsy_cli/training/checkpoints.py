@@ -202,9 +202,9 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     Raises:
         ModelError: absent or damaged.
     """
-    if not path.exists():
-        raise ModelError(f"{path}: no checkpoint; train the network first (palsy train)")
     try:
         return unpack(path, device)
     except Unreadable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise ModelError(f"{path}: no checkpoint; train the network first (palsy train)") from error
         raise ModelError(f"{path}: damaged checkpoint ({error}); start the run anew") from error
