@@ -7,8 +7,8 @@ import re
 #: Letters that one line shows, at its beginning and at its end; whatever lies between is left out.
 _BEGINNING, _END = 1500, 400
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_TAGS = re.compile(r"[\\<\[]")
-_MARKS = re.compile(r"[\\|*<\[`]")
+_TAGS = re.compile(r"[\\\[]|<(?=[A-Za-z/!?])")
+_MARKS = re.compile(r"[\\|*\[`]|<(?=[A-Za-z/!?])")
 
 
 def printable(text: str) -> str:

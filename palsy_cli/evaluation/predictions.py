@@ -7,8 +7,6 @@ Columns ``subject, sequence, frame``, then numbers: ``AU12`` (a probability or a
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ import numpy as np
 from palsy_cli.errors import DatasetError, InputError
 from palsy_cli.files import atomic_write
 from palsy_cli.records import FloatArray
-from palsy_cli.report.csv_report import cell, column_names, iter_rows, real, whole
+from palsy_cli.report.csv_report import cell, column_names, iter_rows, real, to_csv, whole
 
 KEY_COLUMNS: tuple[str, ...] = ("subject", "sequence", "frame")
 POINT_COLUMNS: tuple[str, ...] = (*(f"x_{p}" for p in range(68)), *(f"y_{p}" for p in range(68)))
@@ -105,12 +103,11 @@ def write_predictions(path: Path, keys: Sequence[FrameKey], columns: Sequence[st
     """
     if values.shape != (len(keys), len(columns)):
         raise ValueError(f"values: expected shape {(len(keys), len(columns))}, got {values.shape}")
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*KEY_COLUMNS, *columns))
-    for key, row in zip(keys, values.tolist(), strict=True):
-        writer.writerow((*key, *("" if not math.isfinite(value) else f"{value:.9g}" for value in row)))
-    return atomic_write(path, stream.getvalue(), private=True)
+    rows = (
+        (*key, *("" if not math.isfinite(value) else f"{value:.9g}" for value in row))
+        for key, row in zip(keys, values.tolist(), strict=True)
+    )
+    return atomic_write(path, to_csv((*KEY_COLUMNS, *columns), rows), private=True)
 
 
 def _columns(path: Path, names: list[str]) -> tuple[tuple[str, ...], dict[str, int]]:

@@ -2,15 +2,14 @@ r"""Result tables as Markdown to read, CSV and JSON to go on with, and LaTeX (pa
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from palsy_cli.evaluation.results import Cell, ResultRow, ResultTable
 from palsy_cli.exports.tables import harmless
+from palsy_cli.report.csv_report import to_csv
 from palsy_cli.text import markdown_cell, markdown_line, printable
 
 _LATEX = {
@@ -75,13 +74,7 @@ def cell_text(cell: Cell, *, decimals: int) -> str:
 
 def tables_to_csv(tables: Sequence[ResultTable]) -> str:
     """One line for each figure, numbers unrounded; a row without figures has one line with its note."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_CSV_HEAD)
-    for table in tables:
-        for row in table.rows:
-            writer.writerows(_csv_lines(table, row))
-    return stream.getvalue()
+    return to_csv(_CSV_HEAD, (line for table in tables for row in table.rows for line in _csv_lines(table, row)))
 
 
 def _csv_lines(table: ResultTable, row: ResultRow) -> Iterator[Sequence[object]]:

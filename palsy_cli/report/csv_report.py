@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +18,7 @@ QUALITY_COLUMNS: tuple[str, ...] = ("frame", "time_s", "success", "confidence", 
 MAX_INTENSITY = 5.0
 #: A number of a row, and its cells by column.
 TableRow = tuple[int, dict[str, str]]
+_SPECIAL, _QUOTED = re.compile(r'["\r\n]'), re.compile(r'[,"\r\n]')
 #: Frames are counted in 32 bits, which are a year of video.
 _FRAME = re.compile(r"[0-9]{1,9}")
 
@@ -66,13 +65,17 @@ def decimal(value: float, places: int) -> str:
     return f"{round(float(value), places) + 0.0:.{places}f}" if math.isfinite(value) else ""
 
 
-def to_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Comma-separated text; lines end in a bare newline on every system."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
+def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Comma-separated text that any reader takes apart as it was; lines end in a bare newline on every system."""
+    return "".join(_csv_line([str(cell) for cell in row]) + "\n" for row in (header, *rows))
+
+
+def _csv_line(cells: list[str]) -> str:
+    """Cells with commas between them; ``csv.writer`` of some versions of Python leaves a bare carriage return alone."""
+    line = ",".join(cells)
+    if line.count(",") == len(cells) - 1 and not _SPECIAL.search(line):
+        return line
+    return ",".join('"' + cell.replace('"', '""') + '"' if _QUOTED.search(cell) else cell for cell in cells)
 
 
 def load_action_units(path: Path) -> tuple[ActionUnits, npt.NDArray[np.int64], FloatArray]:

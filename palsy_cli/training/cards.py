@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from palsy_cli.files import atomic_write
+from palsy_cli.files import atomic_write, below
 from palsy_cli.networks.manifest_file import ModelEntry
 from palsy_cli.networks.registry import NETWORKS
 from palsy_cli.report.terms import NOTICE
@@ -89,7 +89,7 @@ _NOTES = ("hardware", "minutes")
 def write_card(folder: Path, entry: ModelEntry, *, evaluation: Evaluated | None = None) -> Path:
     """Write ``cards/<name>.md`` in a folder of models; raises UsageError when it cannot be written."""
     text = card_text(entry, evaluation=evaluation)
-    return atomic_write(folder / "cards" / f"{entry.name}.md", text, private=False)
+    return atomic_write(below(folder, "cards") / f"{entry.name}.md", text, private=False)
 
 
 def card_text(entry: ModelEntry, *, evaluation: Evaluated | None = None) -> str:

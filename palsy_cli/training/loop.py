@@ -17,6 +17,7 @@ from torch import nn
 
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import PalsyError
+from palsy_cli.files import below
 from palsy_cli.networks.device import autocast, compute_type
 from palsy_cli.training import parallel
 from palsy_cli.training.checkpoints import Progress, RunFolder
@@ -136,7 +137,7 @@ class _Session:
         self.optimiser = make_optimiser(self.module, recipe)
         half = compute_type(device, recipe.precision) == torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=half)
-        self.scalars = Scalars(run.curves if parallel.is_main() else None)
+        self.scalars = Scalars(below(run.path, run.curves.name) if parallel.is_main() else None)
         self.state = Progress()
         self.rng: dict[str, Any] | None = None
         self.unsaved_s, self.counted_at = 0.0, time.monotonic()
