@@ -108,7 +108,7 @@ def iter_frames(clip: Clip, *, wanted: Collection[int] | None = None) -> Generat
         fps=clip.fps,
         size=(clip.width, clip.height) if clip.width else None,
         mirrored=clip.mirrored,
-        wanted=None if wanted is None else tuple(wanted),
+        wanted=None if wanted is None else tuple(map(int, wanted)),  # NumPy's are no JSON
     )
     yield from read_frames(task, clip.limits)
 
