@@ -12,7 +12,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_bas
 settings.register_profile(
     "ci", max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW
 )
-settings.register_profile("long", max_examples=500, deadline=None, suppress_health_check=_SLOW, print_blob=True)
+settings.register_profile("long", max_examples=1500, deadline=None, suppress_health_check=_SLOW, print_blob=True)
 settings.load_profile("ci")
 
 
