@@ -126,7 +126,14 @@ def test_commands_are_thin_and_import_late(path: Path) -> None:
 #: Who may parse a file besides ``documents.py``: those who read what they wrote themselves a moment ago, one table with
 #: semicolons, and arrays that do not fit into memory.
 OWN_PARSERS = {
-    "json.loads": {"documents.py", "networks/weights.py", "benchmark/processes.py", "benchmark/run.py"},
+    "json.loads": {
+        "documents.py",
+        "networks/weights.py",
+        "benchmark/processes.py",
+        "benchmark/run.py",
+        "decoder/child.py",
+        "decoder/process.py",
+    },
     "tomllib.loads": {"documents.py", "selftest/golden.py"},
     "csv.reader": {"documents.py", "datasets/table.py"},
     "np.load": {"documents.py", "training/samples.py"},

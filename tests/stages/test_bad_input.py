@@ -112,7 +112,7 @@ def pipe(folder: Path) -> Path:
 
 
 def impossible_name(folder: Path) -> Path:
-    return folder / ("x" * 5000 + ".mp4")
+    return folder / ("x" * 300 + ".mp4")
 
 
 def name_with_zero(folder: Path) -> Path:
