@@ -1,9 +1,9 @@
 """The decoder's side: wait for a task, send its pictures, leave with whoever started it.
 
-Messages are JSON. In come ``task`` (see ``Task``), ``free`` (a slot whose picture was copied) and ``stop``. Out go
-``ready`` once, then for each task ``header``, ``frame`` (number, time, slot, size of a slot, height, width), ``passed``
-(a frame that nobody wants), ``log`` (logger, level, text), and one of ``end``, ``error`` (a line for the user) or
-``fault`` (a traceback of ours) as the last.
+Messages are JSON. In come ``ping``, ``task`` (see ``Task``), ``free`` (a slot whose picture was copied) and ``stop``.
+Out go ``ready`` at the start and after each ``ping``, then for each task ``header``, ``frame`` (number, time, slot,
+size of a slot, height, width), ``passed`` (a frame that nobody wants), ``log`` (logger, level, text), and one of
+``end``, ``error`` (a line for the user) or ``fault`` (a traceback of ours) as the last.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main(channel: str, memory: str, parent: str, limits: str) -> None:
     sender = _Sender(connection)
     logging.getLogger().addHandler(sender)
     jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, jobs, int(parent)), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, sender, jobs, int(parent)), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries write to it is for nobody
     _limit(settings)
     gc.freeze()  # what the program consists of is never looked through again
@@ -121,7 +121,7 @@ def _limit(settings: VideoSettings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-def _listen(connection: Connection, jobs: queue.SimpleQueue[_Job], parent: int) -> None:
+def _listen(connection: Connection, sender: _Sender, jobs: queue.SimpleQueue[_Job], parent: int) -> None:
     """Take what the parent says; a thread of its own, so that the end of the parent ends even a hopeless decoding."""
     job: _Job | None = None
     while os.getppid() == parent:
@@ -133,7 +133,9 @@ def _listen(connection: Connection, jobs: queue.SimpleQueue[_Job], parent: int) 
             break
         except MemoryError:
             os._exit(OUT_OF_MEMORY)
-        if "task" in message:
+        if "ping" in message:
+            sender.send(ready=True)
+        elif "task" in message:
             job = _Job(Task(**message["task"]))
             jobs.put(job)
         elif job is not None and "free" in message:

@@ -100,9 +100,13 @@ class Decoder:
         self.kill()
         raise PalsyError("the decoder does not start; `palsy info` says whether the installation is whole")
 
-    def running(self) -> bool:
-        """Whether it can take a task."""
-        return self.alive and self._process.poll() is None
+    def answers(self) -> bool:
+        """Whether it can take a task; asked, for a process that is being killed lives on in the system's lists."""
+        self._tell(ping=True)
+        try:
+            return self._hear(_STOP_S) is not None
+        except EOFError:
+            return False
 
     def work(self, task: Task) -> Generator[Frame | dict[str, Any], None, None]:
         """Do a task; raises VideoError, RuntimeError for a bug of ours."""
@@ -221,7 +225,7 @@ def _take(limits: VideoSettings) -> Decoder:
             decoder = _idle.pop()
         except IndexError:
             return Decoder(limits)
-        if decoder.limits == limits and decoder.running():
+        if decoder.limits == limits and decoder.answers():
             return decoder
         decoder.kill()
 

@@ -176,6 +176,24 @@ def test_one_that_died_while_idle_is_replaced(film: Path) -> None:
     assert len(list(iter_frames(clip))) == 40
 
 
+def test_one_that_is_still_dying_is_replaced(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may list a killed process as running for a while: threads of it end one after another."""
+    clip = read_clip(film)
+    os.kill(running()[0], signal.SIGKILL)
+    ended(running()[0])
+    monkeypatch.setattr(subprocess.Popen, "poll", lambda self: None)
+    assert len(list(iter_frames(clip))) == 40
+
+
+def test_one_that_hangs_while_idle_is_replaced(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_STOP_S", 0.2)
+    clip = read_clip(film)
+    number = running()[0]
+    os.kill(number, signal.SIGSTOP)
+    assert len(list(iter_frames(clip))) == 40
+    assert ended(number)
+
+
 def test_one_that_hangs_is_killed(film: Path) -> None:
     clip = read_clip(film, limits=VideoSettings(max_wait_s=0.5))
     frames = iter_frames(clip)
@@ -201,7 +219,8 @@ def test_frames_that_nobody_wants_are_no_hang(tmp_path: Path, monkeypatch: pytes
     asked: list[float] = []
     hear = Decoder._hear
     monkeypatch.setattr(Decoder, "_hear", lambda self, wait_s: asked.append(wait_s) or hear(self, wait_s))
-    assert list(iter_frames(clip, wanted=())) == [] and len(asked) == 41
+    assert list(iter_frames(clip, wanted=())) == []
+    assert len(asked) == 1 + 40 + 1  # whether it is alive, the frames, the end
 
 
 def test_one_that_will_not_stop_is_killed(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
