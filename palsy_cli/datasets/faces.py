@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from palsy_cli.records import FloatArray
+from palsy_cli.text import one_line
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,17 @@ class FaceDataset:
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a folder: ``missing`` and ``damaged`` files make it unfit, a ``note`` does not."""
+    """One fault of a folder: ``missing`` and ``damaged`` files make it unfit, a ``note`` does not.
+
+    ``what`` is one line, whatever cells of the file it quotes.
+    """
 
     kind: Literal["missing", "damaged", "note"]
     where: Path
     what: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", one_line(self.what))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

@@ -34,8 +34,8 @@ class Unfit(Exception):
     """One file or folder cannot be used; ``problem`` says which and why."""
 
     def __init__(self, where: Path, what: str, kind: Literal["missing", "damaged"] = "damaged") -> None:
-        super().__init__(f"{where}: {what}")
         self.problem = Problem(kind, where, what)
+        super().__init__(str(self.problem))
 
 
 def subfolders(folder: Path, pattern: str = ".*") -> list[Path]:
