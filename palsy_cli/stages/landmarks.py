@@ -205,7 +205,7 @@ def find_points(
     crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings
 ) -> tuple[FloatArray, FloatArray]:
     """Points (B, 68, 2) in crop pixels and their confidences (B, 68) for RGB crops (96, 96, 3)."""
-    return _look(crops, network, settings, lambda x: network(x)[1], list(range(68)))
+    return _look(crops, network, settings, lambda x: network(x)[1], slice(None))
 
 
 def find_five(crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings) -> FloatArray:
@@ -218,9 +218,9 @@ def _look(
     network: CascadedFCN,
     settings: LandmarkSettings,
     stage: Callable[[Tensor], Tensor],
-    which: list[int],
+    which: list[int] | slice,
 ) -> tuple[FloatArray, FloatArray]:
-    """As ``find_points``, with NaN for all but the points ``which``, a set that is its own mirror image."""
+    """As ``find_points``, with NaN for all but the points ``which``, their own mirror image as a set."""
     grey = np.stack([np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)) for crop in crops])
     device = next(network.parameters()).device
 

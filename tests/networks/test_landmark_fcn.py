@@ -169,6 +169,17 @@ def test_decoding_averages_the_largest_responses() -> None:
     assert confidence.tolist() == [[1.0]]
 
 
+@pytest.mark.parametrize("side", [(96, 96), (48, 50), (7, 9)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_largest_are_found_wherever_they_lie(side: tuple[int, int], layout: torch.memory_format) -> None:
+    maps = torch.randn(2, 5, *side, generator=torch.Generator().manual_seed(0)).to(memory_format=layout)
+    places = maps.flatten(2).topk(25).indices
+    wanted = torch.stack([places % side[1], places // side[1]], dim=-1).float().mean(2)
+    found, confidence = decode_heatmaps(maps, top_k=25)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+    torch.testing.assert_close(confidence, maps.amax((2, 3)).clamp(0, 1), rtol=0, atol=0)
+
+
 def test_weighted_decoding_ignores_negative_responses() -> None:
     maps = torch.full((1, 1, 4, 6), -5.0)
     maps[0, 0, 1, 2] = 0.5
