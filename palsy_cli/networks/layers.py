@@ -5,9 +5,11 @@ timm itself is imported only where one of its other backbones is asked for: that
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def hidden_layer(inputs: int, outputs: int, *, batch_norm: bool, dropout: float) -> list[nn.Module]:
@@ -28,6 +30,21 @@ def vgg_block(inputs: int, outputs: int, convs: int, *, batch_norm: bool, bias: 
             layers.append(nn.BatchNorm2d(outputs))
         layers.append(nn.ReLU(inplace=True))
     return [*layers, nn.MaxPool2d(2)]
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Take each batch norm into the convolution before it, in place: the same answers, one pass over each map less.
+
+    Only in an ``nn.Sequential`` is it certain what comes before. The network must be in evaluation mode and is of no
+    use for training afterwards.
+    """
+    for module in list(network.modules()):
+        if not isinstance(module, nn.Sequential):
+            continue
+        for (name, layer), (after, norm) in itertools.pairwise(list(module.named_children())):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(layer, norm))
+                setattr(module, after, nn.Identity())
 
 
 class Bottleneck(nn.Module):

@@ -49,7 +49,7 @@ SIZES: dict[str, dict[str, Any]] = {
 Slope = float | None
 
 
-class ConvNorm(nn.Module):
+class ConvNorm(nn.Sequential):
     """Convolution without bias, batch norm and, if ``slope`` is not None, LeakyReLU."""
 
     def __init__(
@@ -58,13 +58,9 @@ class ConvNorm(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
-        self.slope = slope
+        if slope is not None:
+            self.activation = nn.LeakyReLU(slope, inplace=True)
         nn.init.kaiming_normal_(self.conv.weight, a=slope or 0.0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) to (N, c_out, ceil(H / stride), ceil(W / stride))."""
-        x = self.norm(self.conv(x))
-        return x if self.slope is None else functional.leaky_relu(x, self.slope)
 
 
 class Separable(nn.Module):

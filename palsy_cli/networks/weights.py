@@ -22,6 +22,7 @@ from palsy_cli.documents import Unreadable, parse_json
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write, sha256_of
 from palsy_cli.networks.device import choose_device
+from palsy_cli.networks.layers import fold_norms
 from palsy_cli.networks.manifest_file import (
     MANIFEST,
     ModelEntry,
@@ -384,6 +385,7 @@ class ModelSet:
         if name not in self._loaded:
             loaded = load_network(name, self.directory)
             _check_pair(loaded, read_manifest(self.directory), self.directory)
+            fold_norms(loaded.module)
             loaded.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._loaded[name] = loaded
         return self._loaded[name]

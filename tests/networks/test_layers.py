@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 import torchvision
@@ -10,7 +11,8 @@ from timm.models.resnet import make_blocks
 from torch import nn
 
 from palsy_cli.networks.backbones import VGG_CONVS, VGG_WIDTHS
-from palsy_cli.networks.layers import residual_stages, vgg_block
+from palsy_cli.networks.layers import fold_norms, residual_stages, vgg_block
+from palsy_cli.networks.registry import build_network
 from palsy_cli.networks.retinaface import box_iou, nms
 
 
@@ -55,3 +57,28 @@ def test_overlap_and_suppression_are_torchvisions() -> None:
 def test_empty_boxes_overlap_nothing() -> None:
     point = torch.zeros(1, 4)
     assert box_iou(point, point).item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("retinaface", (2, 3, 64, 96)), ("landmark_fcn", (2, 1, 96, 96)), ("ovpm", (2, 3, 128, 64))]
+)
+def test_folded_norms_do_not_change_the_answers(name: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, "tiny")
+    if name == "ovpm":
+        shape = (2, 3, *network.input_size)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.running_mean, layer.bias):
+                nn.init.normal_(values, std=0.3)
+            for values in (layer.running_var, layer.weight):
+                nn.init.uniform_(values, 0.5, 2.0)
+    x = torch.randn(shape)
+    with torch.inference_mode():
+        before = network.eval()(x)
+        fold_norms(network)
+        after = network(x)
+    for first, second in zip(before, after, strict=True) if isinstance(before, tuple) else [(before, after)]:
+        torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+        assert first.std() > 0
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
