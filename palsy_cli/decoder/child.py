@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from palsy_cli.config import VideoSettings
 from palsy_cli.decoder.reading import read_header, read_pictures, require_memory
-from palsy_cli.decoder.ring import SLOTS, Ring
+from palsy_cli.decoder.ring import Ring, slots_of
 from palsy_cli.decoder.task import Task
 from palsy_cli.errors import VideoError
 
@@ -49,13 +49,21 @@ class _Job:
         self.task = task
         self.free: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self.stopped = False
-        for slot in range(SLOTS):
-            self.free.put(slot)
+        self._slots = 0
 
     def stop(self) -> None:
         """End it at the next frame."""
         self.stopped = True
         self.free.put(None)
+
+    def resize(self, ring: Ring, slot_bytes: int) -> None:
+        """Make all slots so large, once every picture before has been copied; raises _StoppedError."""
+        for _ in range(self._slots):
+            self.take()
+        ring.resize(slot_bytes)
+        self._slots = slots_of(slot_bytes)
+        for slot in range(self._slots):
+            self.free.put(slot)
 
     def take(self) -> int:
         """Wait for a free slot; raises _StoppedError."""
@@ -186,10 +194,7 @@ def _send_pictures(job: _Job, sender: _Sender, ring: Ring, settings: VideoSettin
 def _place(job: _Job, ring: Ring, image: ByteImage) -> int:
     """Put a picture into a free slot, after making all slots larger if it does not fit; raises _StoppedError."""
     if image.nbytes > ring.slot_bytes:
-        slots = [job.take() for _ in range(SLOTS)]  # all free: every picture before has been copied
-        ring.resize(image.nbytes)
-        for slot in slots:
-            job.free.put(slot)
+        job.resize(ring, image.nbytes)
     slot = job.take()
     ring.write(slot, image)
     return slot

@@ -12,12 +12,19 @@ import numpy as np
 if TYPE_CHECKING:
     from palsy_cli.records import ByteImage
 
-#: Pictures that wait for whoever looks at them; the decoder is never further ahead.
-SLOTS = 4
+#: Pictures that wait for whoever looks at them, at least and at most: whoever computes by the batch comes back late.
+LEAST_SLOTS, MOST_SLOTS = 4, 16
+#: Bytes that more than the least may take.
+_ROOM = 128 << 20
+
+
+def slots_of(slot_bytes: int) -> int:
+    """How many slots of that size there are."""
+    return min(max(LEAST_SLOTS, _ROOM // slot_bytes), MOST_SLOTS)
 
 
 class Ring:
-    """``SLOTS`` places of equal size in a file without a name, which both processes map."""
+    """``slots_of`` places of equal size in a file without a name, which both processes map."""
 
     def __init__(self, handle: int) -> None:
         """Take an open file; nothing is mapped yet."""
@@ -35,13 +42,13 @@ class Ring:
 
     def resize(self, slot_bytes: int) -> None:
         """Change the size of all slots; only the decoder does, and only while nobody waits for a picture."""
-        os.ftruncate(self.handle, SLOTS * slot_bytes)
+        os.ftruncate(self.handle, slots_of(slot_bytes) * slot_bytes)
         self.map(slot_bytes)
 
     def map(self, slot_bytes: int) -> None:
         """Look at slots of this size, which the file must have."""
         if slot_bytes != self.slot_bytes:
-            self._map = mmap.mmap(self.handle, SLOTS * slot_bytes)
+            self._map = mmap.mmap(self.handle, slots_of(slot_bytes) * slot_bytes)
             self.slot_bytes = slot_bytes
 
     def write(self, slot: int, image: ByteImage) -> None:
