@@ -20,6 +20,8 @@ CANONICAL_POINTS = np.array([[179.5, 200.0], [331.5, 200.0], [255.5, 290.0]])
 GREY = (128, 128, 128)
 #: Pixels around what a crop shows, of the crop or of the picture, whichever are larger.
 _ROOM = 3.0
+#: Pictures are halved as long as a pixel of the crop is more than four of theirs along a side (this is its inverse).
+_HALVED = 0.25
 
 #: The upright crop: its side and the depth of its centre below the eye line, in units of the larger of the eyes'
 #: distance and that from eyes to mouth. Measured so that the hull of the 68 points, enlarged 1.3 times, fits (AFLFP
@@ -117,6 +119,8 @@ def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteIma
     part, matrix = _needed(image, matrix, size)
     if not part.size:
         return np.full((*size, 3), GREY, np.uint8)
+    while _scale_of(matrix) < _HALVED and not any(side % 2 for side in part.shape[:2]):
+        part, matrix = halve(part), _from_half(matrix)  # halves of even sides are the same in the mirror
     plain = _warp_once(part, matrix, size)
     mirrored = compose(_mirror_matrix(size[1]), compose(matrix, _mirror_matrix(part.shape[1])))
     other = _warp_once(np.asarray(cv2.flip(part, 1), np.uint8), mirrored, size)[:, ::-1]
@@ -133,13 +137,20 @@ def _needed(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> tupl
     back = invert(matrix)
     shown = transform_points(corners, back)
     room = _ROOM * max(1.0, float(np.abs(back[:, :2]).max()))
-    # floor and ceil, so that the mirrored crop needs the mirrored part
-    left, top = (max(0, int(np.floor(low - room))) for low in shown.min(0))
-    right, bottom = (
-        min(side, int(np.ceil(high + room)) + 1) for side, high in zip(image.shape[1::-1], shown.max(0), strict=True)
-    )
+    # floor from both sides, so that the mirrored crop needs the mirrored part, and what is left can be halved so often
+    step = 1
+    while _scale_of(matrix) * step < _HALVED:
+        step *= 2
+    sides = np.array(image.shape[1::-1])
+    left, top = (_floor(place, step) for place in shown.min(0) - room)
+    right, bottom = sides - [_floor(place, step) for place in sides - 1 - shown.max(0) - room]
     part = image[top : max(top, bottom), left : max(left, right)]
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (left, top)])
+
+
+def _floor(place: float, step: int) -> int:
+    """The last multiple of ``step`` before a place in pixels, not below 0."""
+    return max(0, int(np.floor(place / step))) * step
 
 
 def _mirror_matrix(width: int) -> FloatArray:
@@ -153,10 +164,10 @@ def _warp_once(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> B
     Strong reduction is done in two steps, area averaging down to twice the size first, so that large pictures do not
     alias. Averaging begins with halves, which take a tenth of the time of any other ratio.
     """
-    while (scale := _scale_of(matrix)) < 0.25:
+    while (scale := _scale_of(matrix)) < _HALVED:
         odd = image.shape[0] % 2, image.shape[1] % 2
         image = halve(cv2.copyMakeBorder(image, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE) if any(odd) else image)
-        matrix = compose(matrix, invert(scaled(np.eye(2, 3), 0.5)))
+        matrix = _from_half(matrix)
     if scale < 0.5:
         whole = image.shape[:2]
         height, width = (max(1, round(side * 2.0 * scale)) for side in whole)
@@ -170,6 +181,11 @@ def _warp_once(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> B
 def _scale_of(matrix: FloatArray) -> float:
     """Pixels of the crop for one of the picture, along a side."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def _from_half(matrix: FloatArray) -> FloatArray:
+    """The matrix from a picture at half its size, where ``matrix`` starts from the whole one."""
+    return compose(matrix, invert(scaled(np.eye(2, 3), 0.5)))
 
 
 def halve(image: ByteImage) -> ByteImage:

@@ -100,6 +100,24 @@ def test_mirrored_picture_gives_the_mirrored_crop() -> None:
     assert np.abs(plain.astype(int) - other[:, ::-1].astype(int)).mean() < 0.01
 
 
+@pytest.mark.parametrize("sides", [(480, 640), (479, 641), (482, 646)])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (-131.3, 71.7), (230.0, -160.2)])
+@pytest.mark.parametrize("scale", [0.05, 0.13, 0.3])
+def test_small_crops_of_the_mirrored_picture_are_mirrored(
+    sides: tuple[int, int], place: tuple[float, float], scale: float
+) -> None:
+    """However the picture's sides can be halved, and wherever it ends."""
+    rng = np.random.default_rng(3)
+    image = cv2.resize(rng.integers(0, 255, (60, 80, 3), np.uint8), sides[::-1], interpolation=cv2.INTER_CUBIC)
+    matrix = similarity(scale, 7, (24 - scale * (sides[1] / 2 + place[0]), 24 - scale * (sides[0] / 2 + place[1])))
+    there, back = np.diag([-1.0, 1, 1]), np.diag([-1.0, 1, 1])
+    there[0, 2], back[0, 2] = sides[1] - 1, 47
+    mirrored = (back @ np.vstack([matrix, [0, 0, 1]]) @ there)[:2]
+    plain, other = alignment.warp(image, matrix, (48, 48)), alignment.warp(image[:, ::-1].copy(), mirrored, (48, 48))
+    assert np.abs(plain.astype(int) - other[:, ::-1].astype(int)).max() <= 1
+    assert plain.std() > 5
+
+
 def test_rescaled_matrix_is_the_reduced_crop() -> None:
     matrix = similarity(0.9, 5, (3, 4))
     pixel_areas = (alignment.transform_points(FACE, matrix) + 0.5) * 0.25 - 0.5
