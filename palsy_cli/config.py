@@ -47,6 +47,8 @@ class FaceSettings:
     detector: Literal["own", "retina-face"] = "own"
     #: Longest side in pixels of the picture that the detector sees.
     detect_side_px: int = 320
+    #: Seconds between two looks at a face that moves evenly; 0 looks at every frame.
+    detect_every_s: float = 0.1
     #: Detections below this confidence are dropped (0..1).
     min_confidence: float = 0.9
     #: Overlap (IoU) above which two detections are one face.
@@ -213,6 +215,7 @@ class Execution:
 
 #: What profile ``paper`` changes: the published text taken literally.
 PAPER_OVERRIDES: dict[str, object] = {
+    "face.detect_every_s": 0.0,
     "landmarks.weighted": False,
     "landmarks.passes": 1,
     "landmarks.min_peak": 0.0,

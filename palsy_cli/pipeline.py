@@ -37,7 +37,7 @@ from palsy_cli.stages.face import ForemostCallback, require_face, track_patient
 from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import Thumbnails, compare_faces, select_keyframes
+from palsy_cli.stages.keyframes import Candidates, find_candidates, select_keyframes
 from palsy_cli.stages.landmarks import ForeseenPoints, FoundCallback, fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
@@ -267,14 +267,14 @@ class _Run:
         return clip, track, landmarks, foreseen.came_true(track)
 
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
-        """Hop 4: the frames that differ, aligned; the small faces are made while hop 3 has the pictures at hand."""
-        thumbnails = Thumbnails(self.settings.face)
-        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=thumbnails.add)
+        """Hop 4: the frames that differ, aligned; they are cut out while hop 3 has the pictures at hand."""
+        candidates = Candidates(self.settings.keyframes, self.settings.face)
+        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
         with self.stage("keyframes"):
             if not shown:
-                thumbnails = compare_faces(clip, track, landmarks, self.settings.face)
+                candidates = find_candidates(clip, track, landmarks, self.settings.keyframes, self.settings.face)
             keyframes = select_keyframes(
-                clip, track, landmarks, thumbnails, self.settings.keyframes, self.settings.face
+                clip, track, landmarks, candidates, self.settings.keyframes, self.settings.face
             )
         return clip, track, landmarks, keyframes
 

@@ -31,7 +31,7 @@ from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.alignment import five_points
 from palsy_cli.stages.grade_fusion import movement_chances
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import compare_faces, select_keyframes
+from palsy_cli.stages.keyframes import find_candidates, select_keyframes
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
 
@@ -87,8 +87,8 @@ def keyframes_of(video: Path, truth: Truth, settings: Settings) -> Keyframes:
         other_faces=0,
     )
     clip, landmarks = read_clip(video), Landmarks(points, np.ones(count))
-    small = compare_faces(clip, track, landmarks, settings.face)
-    return select_keyframes(clip, track, landmarks, small, settings.keyframes, settings.face)
+    candidates = find_candidates(clip, track, landmarks, settings.keyframes, settings.face)
+    return select_keyframes(clip, track, landmarks, candidates, settings.keyframes, settings.face)
 
 
 def fit(grades: FloatArray, asymmetries: FloatArray) -> GradeSettings:

@@ -14,7 +14,7 @@ from palsy_cli.selftest.golden import Facts, golden_settings
 from palsy_cli.selftest.stand_ins import FixedMaps, filmed, known_track, noise, plain_face
 from palsy_cli.stages import alignment
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import choose, compare_faces, facing_as_usual, select_keyframes, smooth
+from palsy_cli.stages.keyframes import choose, facing_as_usual, find_candidates, select_keyframes, smooth
 from palsy_cli.stages.landmarks import fit_landmarks, locate, standardise
 from palsy_cli.stages.regions import REGION_NAMES, mirror_mask, region_masks
 
@@ -102,7 +102,7 @@ def faint_faces() -> Facts:
 def differing_faces() -> Facts:
     """Faces that grow brighter step by step: which are kept, and how many at most."""
     brightness = np.array([100, 101, 102, 103, 103, 106, 100, 100])
-    faces = np.broadcast_to(brightness[:, None, None], (8, 48, 48)).astype(np.uint8)
+    faces = list(np.broadcast_to(brightness[:, None, None], (8, 48, 48)).astype(np.uint8))
     return {"kept": choose(faces, threshold=1.5, at_most=128), "three_at_most": choose(faces, threshold=1.5, at_most=3)}
 
 
@@ -128,8 +128,8 @@ def chosen_frames() -> Facts:
         points = np.tile(face, (len(images), 1, 1))
         track = known_track(points, np.arange(len(images)) / 10)
         landmarks = Landmarks(points, np.full(len(images), 0.9))
-        small = compare_faces(clip, track, landmarks, settings.face)
-        found = select_keyframes(clip, track, landmarks, small, settings.keyframes, settings.face)
+        candidates = find_candidates(clip, track, landmarks, settings.keyframes, settings.face)
+        found = select_keyframes(clip, track, landmarks, candidates, settings.keyframes, settings.face)
     return {
         "frames": found.frames,
         "sizes": [list(found.aligned.shape[1:]), list(found.faces.shape[1:])],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from palsy_cli.selftest.golden import Facts, golden_settings
 from palsy_cli.selftest.stand_ins import OneFace, ScriptedDetector, filmed, noise, sighting, together
 from palsy_cli.stages.cooccurrence import BoolArray
 from palsy_cli.stages.detection import Detections, OwnDetector, merge_views
-from palsy_cli.stages.face import measure_sharpness, track_patient
+from palsy_cli.stages.face import track_patient
+from palsy_cli.stages.sightings import measure_sharpness
 from palsy_cli.stages.video import iter_frames, read_clip, write_video
 
 #: One flat colour a frame, and the column that is black in all of them.
@@ -160,6 +162,15 @@ def smoothed_points() -> Facts:
     return {"nose_x": track.points[:, 2, 0]}
 
 
+def looks() -> Facts:
+    """Every third frame of a face that moves or grows a little is looked at, and all between when it does so more."""
+    places = {"near": (65.9, 80, 40), "far": (66.1, 80, 40), "larger": (60, 80, 43.9), "too_large": (60, 80, 44.1)}
+    return {
+        "frames": {name: _looks(*place)[1] for name, place in places.items()},
+        "box_left": _looks(*places["near"])[0].boxes[:4, 0],
+    }
+
+
 def sharpness() -> Facts:
     """The measure of sharpness on a chessboard and on a grey wall."""
     board = np.kron(np.indices((24, 24)).sum(0) % 2, np.ones((4, 4))) * 100
@@ -173,7 +184,8 @@ def checks() -> list[Check]:
     cases = {
         "video": (frames_as_filmed, camera_recordings, display_matrices, refused_inputs),
         "detection": (joined_views, one_anchor, many_anchors),
-        "face": (usable_frames, whose_face, smoothed_points, sharpness),
+        "sightings": (looks, sharpness),
+        "face": (usable_frames, whose_face, smoothed_points),
     }
     return [Check(stage, case.__name__, case) for stage, listed in cases.items() for case in listed]
 
@@ -215,6 +227,13 @@ def _seen(track: FaceTrack) -> BoolArray:
 
 def _follow(seen: Sequence[Detections], *, fps: float, images: Sequence[ByteImage] | None = None) -> FaceTrack:
     """The patient's track when these faces are seen, frame by frame, in pictures of 160 x 160 pixels."""
-    settings = golden_settings().face
+    settings = dataclasses.replace(golden_settings().face, detect_every_s=0.0)
     with filmed(images or noise(160, len(seen)), fps=fps) as clip:
         return track_patient(clip, ScriptedDetector(seen), settings)
+
+
+def _looks(*place: float) -> tuple[FaceTrack, int]:
+    """The track of a face that goes to a place and size within three frames of nine, and how many were looked at."""
+    detector = ScriptedDetector([together(sighting(60, 80, 40)), *[together(sighting(*place))] * 8])
+    with filmed(noise(160, 9), fps=30) as clip:
+        return track_patient(clip, detector, golden_settings().face), detector.asked

@@ -45,7 +45,7 @@ from palsy_cli.stages.face import track_patient
 from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import compare_faces, select_keyframes
+from palsy_cli.stages.keyframes import find_candidates, select_keyframes
 from palsy_cli.stages.landmarks import fit_landmarks
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
@@ -101,8 +101,8 @@ class DrawnPatient:
         times_s = np.arange(len(self.truth.points)) / self.truth.fps
         track = known_track(self.truth.points, times_s)
         landmarks = Landmarks(self.truth.points, np.ones(len(times_s)))
-        small = compare_faces(self.clip, track, landmarks, self.settings.face)
-        return select_keyframes(self.clip, track, landmarks, small, settings, self.settings.face)
+        candidates = find_candidates(self.clip, track, landmarks, settings, self.settings.face)
+        return select_keyframes(self.clip, track, landmarks, candidates, settings, self.settings.face)
 
     @cached_property
     def true_units(self) -> ActionUnits:

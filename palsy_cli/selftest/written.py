@@ -24,6 +24,7 @@ from palsy_cli.stages import (
     keyframes,
     landmarks,
     regions,
+    sightings,
     symptoms,
     video,
 )
@@ -35,6 +36,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "facs": (facs,),
     "video": (video, reading),
     "detection": (detection, retinaface),
+    "sightings": (sightings,),
     "face": (face,),
     "alignment": (alignment,),
     "landmarks": (landmarks, landmark_fcn),

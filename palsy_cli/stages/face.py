@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from palsy_cli.errors import NoFaceError
 from palsy_cli.records import FaceTrack, FloatArray, Frame
+from palsy_cli.stages.sightings import Sighting, Watch
 from palsy_cli.stages.video import iter_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from palsy_cli.config import FaceSettings
-    from palsy_cli.records import ByteImage, Clip
-    from palsy_cli.stages.detection import Detections, Detector
+    from palsy_cli.records import Clip
+    from palsy_cli.stages.detection import Detector
 
 #: A track may be unseen for so long and still go on, in seconds.
 GAP_S = 1.0
@@ -38,10 +38,6 @@ REACH_PER_S = 1.0
 SIZE_RATIO = 1.7
 #: How far it may be, in face sizes, where a broken track goes on after a longer gap or a jump.
 REJOIN_REACH = 1.5
-#: Of two detections, the weaker is dropped when this share of the smaller box is common to both.
-NESTED_SHARE = 0.7
-#: Spread of the preference for the middle of the picture, in halves of its diagonal.
-CENTRE_SPREAD = 0.5
 #: Sightings further apart than this, in face sizes, are not averaged (a cut or a jerk, not trembling).
 MAX_SHIFT = 0.5
 #: A further face counts from this share of the frames or this time on.
@@ -49,9 +45,6 @@ PERSISTENT_SHARE = 0.1
 PERSISTENT_S = 0.5
 #: Standard deviations that smoothing sees.
 SMOOTH_REACH = 4.0
-#: Faces are brought to this side in pixels before their sharpness is measured.
-SHARPNESS_SIDE_PX = 96
-
 #: Shown frames and the five points (B, 5, 2) of a face in each.
 ForemostCallback = Callable[[Sequence[Frame], FloatArray], None]
 
@@ -64,31 +57,11 @@ _ADVICE = {
 }
 
 
-class _Face(NamedTuple):
-    """One detection, reduced to numbers: ``box`` (4,), ``points`` (5, 2), ``size`` and places in pixels."""
-
-    frame: int
-    time_s: float
-    box: FloatArray
-    points: FloatArray
-    score: float
-    sharpness: float
-    outside: float
-    size: float
-    prominence: float
-    off_centre: float
-
-    @property
-    def centre(self) -> FloatArray:
-        """(2,) middle of the box."""
-        return (self.box[:2] + self.box[2:]) / 2
-
-
 @dataclass(eq=False)
 class _Tracklet:
     """Detections that follow each other closely in time and place, at most one a frame."""
 
-    faces: list[_Face]
+    faces: list[Sighting]
 
     @property
     def frames(self) -> set[int]:
@@ -125,7 +98,7 @@ def track_patient(
         clip: the video.
         detector: finds faces and five points in single pictures.
         settings: thresholds of usable frames, smoothing.
-        batch_size: frames that the detector sees at a time; pictures of unequal size are never mixed.
+        batch_size: frames that the detector is shown at a time, at most.
         on_frame: called with the number of frames done so far.
         on_foremost: shown frames and five points (B, 5, 2), in order, while the pictures are at hand. Who the patient
             is, the whole clip tells; in most clips it is the foremost face of each frame, and these are its points in
@@ -140,20 +113,20 @@ def track_patient(
         VideoError: the file cannot be opened any more.
     """
     times: list[float] = []
-    candidates: list[list[_Face]] = []
+    candidates: list[list[Sighting]] = []
     foremost = _Foremost(settings, on_foremost)
+    has_clock = clip.kind == "video"
+    watch = Watch(detector, settings, has_clock=has_clock, batch_size=batch_size)
     with closing(iter_frames(clip)) as frames:
-        for batch in _batches(frames, batch_size):
-            results = detector.detect([frame.image for frame in batch])
-            for frame, found in zip(batch, results, strict=True):
+        for batch, faces in watch.follow(frames):
+            foremost.add(batch, faces)
+            candidates += faces
+            for frame in batch:
                 times.append(frame.time_s)
-                candidates.append(_read_faces(frame, found))
                 if on_frame is not None:
                     on_frame(len(times))
-            foremost.add(batch, candidates[-len(batch) :])
     foremost.settle(np.inf)
     times_s = np.array(times, float)
-    has_clock = clip.kind == "video"
     patient, others = _choose_patient(_link(candidates, has_clock=has_clock), has_clock=has_clock)
     other_faces = _count_others(patient, others, times_s, has_clock=has_clock)
     return _to_track(patient, times_s, settings, other_faces=other_faces)
@@ -166,9 +139,9 @@ class _Foremost:
         self._settings, self._tell = settings, tell
         self._reach_s = SMOOTH_REACH * settings.smooth_s + 1e-6
         self._waiting: list[Frame] = []
-        self._faces: list[_Face] = []
+        self._faces: list[Sighting] = []
 
-    def add(self, frames: Sequence[Frame], candidates: Sequence[list[_Face]]) -> None:
+    def add(self, frames: Sequence[Frame], candidates: Sequence[list[Sighting]]) -> None:
         """The next frames and the faces in them."""
         if self._tell is None:
             return
@@ -212,82 +185,7 @@ def require_face(track: FaceTrack, path: Path | str) -> None:
     raise NoFaceError(f"{path}: no usable face ({seen}); mostly {_ADVICE[reason]}")
 
 
-def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
-    """Gather up to ``size`` consecutive frames of equal picture size."""
-    for _, alike in itertools.groupby(frames, key=lambda frame: frame.image.shape):
-        while batch := list(itertools.islice(alike, max(1, size))):
-            yield batch
-
-
-def _read_faces(frame: Frame, found: Detections) -> list[_Face]:
-    """Measure the faces of one frame; not finite, empty or inside a stronger one are dropped."""
-    height, width = frame.image.shape[:2]
-    middle, half_diagonal = np.array([width - 1, height - 1]) / 2, np.hypot(width, height) / 2
-    faces: list[_Face] = []
-    for index in np.argsort(-np.asarray(found.scores, float), kind="stable"):
-        box, points = np.asarray(found.boxes[index], float), np.asarray(found.points[index], float)
-        score = float(found.scores[index])
-        if not (np.isfinite(box).all() and np.isfinite(points).all() and np.isfinite(score)):
-            continue
-        if min(box[2:] - box[:2]) <= 0 or any(_common_share(box, kept.box) > NESTED_SHARE for kept in faces):
-            continue
-        size = float(np.sqrt(np.prod(box[2:] - box[:2])))
-        off_centre = float(np.hypot(*((box[:2] + box[2:]) / 2 - middle)) / half_diagonal)
-        centrality = float(np.exp(-0.5 * (off_centre / CENTRE_SPREAD) ** 2))
-        face = _Face(
-            frame=frame.index,
-            time_s=frame.time_s,
-            box=box,
-            points=points,
-            score=score,
-            sharpness=measure_sharpness(frame.image, box),
-            outside=_outside_share(box, width, height),
-            size=size,
-            prominence=size / (2 * half_diagonal) * centrality * score,
-            off_centre=off_centre,
-        )
-        faces.append(face)
-    return faces
-
-
-def measure_sharpness(image: ByteImage, box: FloatArray) -> float:
-    """Variance of the Laplacian of the grey face at 96 x 96 pixels.
-
-    Args:
-        image: (H, W, 3) RGB uint8.
-        box: (4,) ``x1, y1, x2, y2`` pixels; the part outside the picture does not count.
-
-    Returns:
-        0 for a flat or absent picture, some tens to thousands for a sharp face (grey 0-255).
-    """
-    height, width = image.shape[:2]
-    # floor and ceil, so that the mirrored box cuts the mirrored pixels
-    left, top = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
-    right, bottom = min(width - 1, int(np.ceil(box[2]))), min(height - 1, int(np.ceil(box[3])))
-    if right < left or bottom < top:
-        return 0.0
-    grey = cv2.cvtColor(image[top : bottom + 1, left : right + 1], cv2.COLOR_RGB2GRAY)
-    shrinks = min(grey.shape) > SHARPNESS_SIDE_PX
-    side = (SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX)
-    scaled = cv2.resize(grey, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return float(cv2.Laplacian(scaled, cv2.CV_32F).var())
-
-
-def _common_share(first: FloatArray, second: FloatArray) -> float:
-    """Area common to two boxes, as a share of the smaller one's (0..1)."""
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    smaller = min(float(np.prod(first[2:] - first[:2])), float(np.prod(second[2:] - second[:2])))
-    return float(np.prod(np.maximum(sides, 0.0))) / smaller
-
-
-def _outside_share(box: FloatArray, width: int, height: int) -> float:
-    """Share of a box's area that lies outside the picture (0..1); a picture ends half a pixel past its centres."""
-    picture = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
-    sides = np.minimum(box[2:], picture[2:]) - np.maximum(box[:2], picture[:2])
-    return 1.0 - float(np.prod(np.maximum(sides, 0.0)) / np.prod(box[2:] - box[:2]))
-
-
-def _mismatch(earlier: _Face, later: _Face, *, reach: float, has_clock: bool) -> float:
+def _mismatch(earlier: Sighting, later: Sighting, *, reach: float, has_clock: bool) -> float:
     """How badly two sightings fit one face: distance in face sizes plus log size ratio; inf beyond reach."""
     size = np.sqrt(earlier.size * later.size)
     distance = float(np.hypot(*(earlier.centre - later.centre)) / size)
@@ -297,7 +195,7 @@ def _mismatch(earlier: _Face, later: _Face, *, reach: float, has_clock: bool) ->
     return distance + growth
 
 
-def _link(candidates: Sequence[list[_Face]], *, has_clock: bool) -> list[_Tracklet]:
+def _link(candidates: Sequence[list[Sighting]], *, has_clock: bool) -> list[_Tracklet]:
     """Follow every face from frame to frame: the best fitting pairs first, unseen for at most ``GAP_S``.
 
     Without a clock (photographs) a face may be anywhere in the next picture.
@@ -326,13 +224,13 @@ def _link(candidates: Sequence[list[_Face]], *, has_clock: bool) -> list[_Trackl
     return finished + active
 
 
-def _choose_patient(tracklets: list[_Tracklet], *, has_clock: bool) -> tuple[list[_Face], list[_Tracklet]]:
+def _choose_patient(tracklets: list[_Tracklet], *, has_clock: bool) -> tuple[list[Sighting], list[_Tracklet]]:
     """Take the first tracklet by rank, and those never seen beside it that go on where it broke off.
 
     Returns:
         The patient's faces in order of time, and the tracklets of everybody else.
     """
-    patient: list[_Face] = []
+    patient: list[Sighting] = []
     others: list[_Tracklet] = []
     for tracklet in sorted(tracklets, key=lambda t: t.rank):
         if not patient or _goes_on(patient, tracklet, has_clock=has_clock):
@@ -342,7 +240,7 @@ def _choose_patient(tracklets: list[_Tracklet], *, has_clock: bool) -> tuple[lis
     return patient, others
 
 
-def _goes_on(patient: list[_Face], tracklet: _Tracklet, *, has_clock: bool) -> bool:
+def _goes_on(patient: list[Sighting], tracklet: _Tracklet, *, has_clock: bool) -> bool:
     """Whether a tracklet shares no frame with the patient and joins a neighbour in time at its place."""
     if tracklet.frames & {face.frame for face in patient}:
         return False
@@ -354,7 +252,7 @@ def _goes_on(patient: list[_Face], tracklet: _Tracklet, *, has_clock: bool) -> b
     return bool(fits) and min(fits) < float("inf")
 
 
-def _count_others(patient: list[_Face], others: list[_Tracklet], times_s: FloatArray, *, has_clock: bool) -> int:
+def _count_others(patient: list[Sighting], others: list[_Tracklet], times_s: FloatArray, *, has_clock: bool) -> int:
     """Largest number of further lasting faces seen together with the patient in one frame."""
     patient_frames = {face.frame for face in patient}
     step_s = float(np.median(np.diff(times_s))) if has_clock and len(times_s) > 1 else 0.0
@@ -366,7 +264,7 @@ def _count_others(patient: list[_Face], others: list[_Tracklet], times_s: FloatA
     return max(together.values(), default=0)
 
 
-def _to_track(patient: list[_Face], times_s: FloatArray, settings: FaceSettings, *, other_faces: int) -> FaceTrack:
+def _to_track(patient: list[Sighting], times_s: FloatArray, settings: FaceSettings, *, other_faces: int) -> FaceTrack:
     """Lay the patient's faces out over all frames, with smoothed points and a reason where not usable."""
     n = len(times_s)
     boxes, points = np.full((n, 4), np.nan), np.full((n, 5, 2), np.nan)
@@ -379,7 +277,7 @@ def _to_track(patient: list[_Face], times_s: FloatArray, settings: FaceSettings,
     return FaceTrack(times_s, boxes, points, confidence, tuple(reasons), other_faces)
 
 
-def smooth_points(faces: Sequence[_Face], spread_s: float) -> FloatArray:
+def smooth_points(faces: Sequence[Sighting], spread_s: float) -> FloatArray:
     """Average the five points over time by a Gaussian, weighted by confidence; nothing is made up in between.
 
     Args:
@@ -406,7 +304,7 @@ def smooth_points(faces: Sequence[_Face], spread_s: float) -> FloatArray:
     return smooth
 
 
-def _judge(face: _Face, points: FloatArray, settings: FaceSettings) -> str:
+def _judge(face: Sighting, points: FloatArray, settings: FaceSettings) -> str:
     """The first reason not to use a frame, or ""."""
     axis = points[1] - points[0]
     eye_distance = float(np.hypot(*axis))

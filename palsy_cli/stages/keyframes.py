@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ COMPARE_SIDE = 48
 #: Side of the upright crops that the grading networks read, and their framing.
 FACE_SIDE = 320
 FACE_MARGIN = 1.25
+#: Candidates kept for each keyframe: how the head is mostly held is known at the end, and who turns it away then falls.
+_SPARE = 2
 
 
 def alignment_points(track: FaceTrack, landmarks: Landmarks, settings: FaceSettings) -> FloatArray:
@@ -53,51 +56,97 @@ def _reach(deviation_s: float) -> float:
     return 3 * deviation_s + 1e-6
 
 
-class Thumbnails:
-    """The 48x48 grey stabilised faces of a clip, 2 kB each, made while its points are found: no pass of their own.
+@dataclass(frozen=True)
+class _Candidate:
+    """A frame that may become a keyframe.
 
-    A face waits, with its picture, until the points of the next 0.2 s are known, by which it is stabilised.
-
-    Args:
-        settings: ``smooth_s`` applies.
+    Attributes:
+        frame: its number.
+        small: (48, 48) the grey stabilised face.
+        aligned: (512, 512, 3) the face for the halves.
+        face: (320, 320, 3) the upright face.
+        face_points: (68, 2) in pixels of ``face``.
     """
 
-    def __init__(self, settings: FaceSettings) -> None:
-        self._deviation_s = settings.smooth_s
-        self._waiting: list[Frame] = []
+    frame: int
+    small: ByteImage
+    aligned: ByteImage
+    face: ByteImage
+    face_points: FloatArray
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame, its 68 points, and the three of them that align it."""
+
+    frame: Frame
+    points: FloatArray
+    anchors: FloatArray
+
+
+class Candidates:
+    """The frames that may become keyframes, cut out while their points are found: no decoding of their own.
+
+    A frame waits, with its picture, until the points of the next 0.2 s are known, by which it is stabilised. It is a
+    candidate when its 48x48 grey face differs from the last candidate's. When they become too many, the threshold is
+    raised and those that no longer differ enough are dropped, so that memory does not depend on the clip's length.
+
+    Args:
+        settings: how different, and how many.
+        face_settings: ``smooth_s`` applies.
+    """
+
+    def __init__(self, settings: KeyframeSettings, face_settings: FaceSettings) -> None:
+        self._threshold, self._at_most = settings.threshold, _SPARE * max(settings.max_keyframes, 2)
+        self._deviation_s = face_settings.smooth_s
+        self._waiting: list[_Seen] = []
         self._times_s: list[float] = []
-        self._points: list[FloatArray] = []
-        self._faces: dict[int, ByteImage] = {}
+        self._anchors: list[FloatArray] = []
+        self._kept: list[_Candidate] = []
+        self._last: tuple[_Seen, FloatArray, ByteImage] | None = None
 
     def add(self, frames: Sequence[Frame], points: FloatArray) -> None:
         """The next frames and their 68 points (len(frames), 68, 2); those with NaN are passed over."""
-        for frame, anchor in zip(frames, alignment.stable_points(points), strict=True):
-            if np.isfinite(anchor).all():
-                self._waiting.append(frame)
+        for frame, own, anchors in zip(frames, points, alignment.stable_points(points), strict=True):
+            if np.isfinite(anchors).all():
+                self._waiting.append(_Seen(frame, own, anchors))
                 self._times_s.append(frame.time_s)
-                self._points.append(anchor)
+                self._anchors.append(anchors)
         self._settle(self._times_s[-1] - _reach(self._deviation_s) if self._times_s else 0.0)
 
-    def finish(self, frames: Iterable[int]) -> ByteImage:
-        """The faces (N, 48, 48) of these frames, after the last ``add``; raises KeyError for one that was not added."""
+    def finish(self) -> list[_Candidate]:
+        """All candidates, after the last ``add``: the first frame, those that differ, and the last one."""
         self._settle(np.inf)
-        return np.stack([self._faces[int(frame)] for frame in frames])
+        if self._last is not None and self._last[0].frame.index != self._kept[-1].frame:
+            self._kept.append(_cut(*self._last))
+        return self._kept
 
     def _settle(self, before_s: float) -> None:
-        """Make the faces of all waiting frames before a moment, and forget what no later one needs."""
-        settled = [frame for frame in self._waiting if frame.time_s < before_s]
-        for frame in settled:
-            self._faces[frame.index] = _small_face(frame.image, self._anchors(frame.time_s))
+        """Judge all waiting frames before a moment, and forget what no later one needs."""
+        settled = [seen for seen in self._waiting if seen.frame.time_s < before_s]
+        for seen in settled:
+            self._judge(seen)
         self._waiting = self._waiting[len(settled) :]
         if self._waiting:
-            first = int(np.searchsorted(self._times_s, self._waiting[0].time_s - _reach(self._deviation_s)))
-            self._times_s, self._points = self._times_s[first:], self._points[first:]
+            first = int(np.searchsorted(self._times_s, self._waiting[0].frame.time_s - _reach(self._deviation_s)))
+            self._times_s, self._anchors = self._times_s[first:], self._anchors[first:]
 
-    def _anchors(self, time_s: float) -> FloatArray:
-        times_s = np.array(self._times_s)
+    def _judge(self, seen: _Seen) -> None:
+        """Keep a frame if it differs; remember it, for it may be the last."""
+        anchors = self._smooth_anchors(seen)
+        small = _small_face(seen.frame.image, anchors)
+        self._last = (seen, anchors, small)
+        if self._kept and _difference(small, self._kept[-1].small) <= self._threshold:
+            return
+        self._kept.append(_cut(seen, anchors, small))
+        faces = [kept.small for kept in self._kept]
+        chosen, self._threshold = _thin(faces, threshold=self._threshold, at_most=self._at_most)
+        self._kept = [self._kept[i] for i in chosen]
+
+    def _smooth_anchors(self, seen: _Seen) -> FloatArray:
         if self._deviation_s <= 0:
-            return self._points[int(np.searchsorted(times_s, time_s))]
-        return _smooth_at(time_s, np.stack(self._points), times_s, self._deviation_s)
+            return seen.anchors
+        return _smooth_at(seen.frame.time_s, np.stack(self._anchors), np.array(self._times_s), self._deviation_s)
 
 
 def _small_face(image: ByteImage, anchors: FloatArray) -> ByteImage:
@@ -107,48 +156,70 @@ def _small_face(image: ByteImage, anchors: FloatArray) -> ByteImage:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def compare_faces(clip: Clip, track: FaceTrack, landmarks: Landmarks, settings: FaceSettings) -> Thumbnails:
-    """The faces of a clip whose points are known already, in a pass of their own."""
-    thumbnails = Thumbnails(settings)
+def _cut(seen: _Seen, anchors: FloatArray, small: ByteImage) -> _Candidate:
+    """The crops of a frame."""
+    size = alignment.ALIGNED_SIZE
+    aligned = alignment.warp(seen.frame.image, alignment.three_point_affine(anchors), (size, size))
+    upright = alignment.crop_similarity(alignment.five_points(seen.points), size=FACE_SIDE, margin=FACE_MARGIN)
+    face = alignment.warp(seen.frame.image, upright, (FACE_SIDE, FACE_SIDE))
+    return _Candidate(seen.frame.index, small, aligned, face, alignment.transform_points(seen.points, upright))
+
+
+def find_candidates(
+    clip: Clip, track: FaceTrack, landmarks: Landmarks, settings: KeyframeSettings, face_settings: FaceSettings
+) -> Candidates:
+    """The candidates of a clip whose points are known already, in a pass of their own."""
+    candidates = Candidates(settings, face_settings)
     usable = frozenset(np.flatnonzero(track.usable).tolist())
     for frame in iter_frames(clip, wanted=usable):
-        thumbnails.add([frame], landmarks.points[[frame.index]])
-    return thumbnails
+        candidates.add([frame], landmarks.points[[frame.index]])
+    return candidates
 
 
 def select_keyframes(
     clip: Clip,
     track: FaceTrack,
     landmarks: Landmarks,
-    thumbnails: Thumbnails,
+    candidates: Candidates,
     settings: KeyframeSettings,
     face_settings: FaceSettings,
 ) -> Keyframes:
-    """Choose the keyframes and align them in a streaming pass; memory is bounded by ``max_keyframes``.
+    """Choose the keyframes among the candidates.
 
     Frames in which the head is turned from its usual direction (``max_head_turn``) are passed over.
     Of the 48x48 grey faces one is kept when its mean difference (0-255) to the last kept one exceeds
-    the threshold; first and last usable frames are always kept. When more than ``max_keyframes`` would be
-    kept, the threshold is raised until they fit. The kept frames are aligned by three points.
+    the threshold; first and last are always kept. When more than ``max_keyframes`` would be
+    kept, the threshold is raised until they fit.
 
     Args:
-        clip: where the frames come from.
-        track: which of them can be used.
+        clip: named in the error.
+        track: which of its frames can be used.
         landmarks: their points.
-        thumbnails: of all usable frames with points; of more is no harm.
+        candidates: of all usable frames with points, and of no others.
         settings: how many to keep.
-        face_settings: ``smooth_s`` applies, as for the thumbnails.
+        face_settings: ``smooth_s`` applies, as for the candidates.
 
     Raises:
         NoFaceError: no usable frame.
     """
-    anchors = alignment_points(track, landmarks, face_settings)
-    seen = track.usable & np.isfinite(anchors).all((1, 2))
-    usable = np.flatnonzero(seen)[facing_as_usual(anchors[seen], limit=settings.max_head_turn)]
-    if not len(usable):
+    found = candidates.finish()
+    if not found:
         raise NoFaceError(f"{clip.path}: no frame shows a face that can be measured; film it frontally and larger")
-    chosen = choose(thumbnails.finish(usable), threshold=settings.threshold, at_most=settings.max_keyframes)
-    return _align(clip, track, landmarks, anchors, usable[chosen])
+    anchors = alignment_points(track, landmarks, face_settings)
+    seen = np.flatnonzero(track.usable & np.isfinite(anchors).all((1, 2)))
+    facing = set(seen[facing_as_usual(anchors[seen], limit=settings.max_head_turn)].tolist())
+    found = [one for one in found if one.frame in facing] or found
+    faces = [one.small for one in found]
+    kept = [found[i] for i in choose(faces, threshold=settings.threshold, at_most=settings.max_keyframes)]
+    frames = np.array([one.frame for one in kept], np.int64)
+    return Keyframes(
+        frames=frames,
+        times_s=track.times_s[frames],
+        confidence=landmarks.confidence[frames],
+        aligned=np.stack([one.aligned for one in kept]),
+        faces=np.stack([one.face for one in kept]),
+        face_points=np.stack([one.face_points for one in kept]),
+    )
 
 
 def facing_as_usual(anchors: FloatArray, *, limit: float) -> npt.NDArray[np.bool_]:
@@ -168,45 +239,28 @@ def facing_as_usual(anchors: FloatArray, *, limit: float) -> npt.NDArray[np.bool
     return np.asarray(away <= max(limit, float(away.min(initial=np.inf))))
 
 
-def choose(faces: ByteImage, *, threshold: float, at_most: int) -> list[int]:
-    """Positions of the kept faces among (N, 48, 48) grey ones, ascending; first and last are always kept."""
-    at_most, last = max(at_most, 2), len(faces) - 1
+def choose(faces: Sequence[ByteImage], *, threshold: float, at_most: int) -> list[int]:
+    """Positions of the kept faces among N grey ones (48, 48), ascending; first and last are always kept."""
+    return _thin(faces, threshold=threshold, at_most=max(at_most, 2))[0]
+
+
+def _thin(faces: Sequence[ByteImage], *, threshold: float, at_most: int) -> tuple[list[int], float]:
+    """As ``choose``, and the threshold at which they fit."""
+    last = len(faces) - 1
     while True:
-        kept, latest = [0], faces[0].astype(np.float32)
+        kept = [0]
         for i in range(1, len(faces)):
-            face = faces[i].astype(np.float32)
-            if np.abs(face - latest).mean() > threshold:
+            if _difference(faces[i], faces[kept[-1]]) > threshold:
                 kept.append(i)
-                latest = face
                 if len(kept) > at_most:
                     break
         if kept[-1] != last:
             kept.append(last)
         if len(kept) <= at_most:
-            return kept
+            return kept, threshold
         threshold = max(threshold * 1.1, 0.1)
 
 
-def _align(
-    clip: Clip, track: FaceTrack, landmarks: Landmarks, anchors: FloatArray, chosen: npt.NDArray[np.int64]
-) -> Keyframes:
-    wanted = set(chosen.tolist())
-    aligned, faces, points = [], [], []
-    for frame in iter_frames(clip, wanted=wanted):
-        matrix = alignment.three_point_affine(anchors[frame.index])
-        size = alignment.ALIGNED_SIZE
-        aligned.append(alignment.warp(frame.image, matrix, (size, size)))
-        own = landmarks.points[frame.index]
-        upright = alignment.crop_similarity(alignment.five_points(own), size=FACE_SIDE, margin=FACE_MARGIN)
-        faces.append(alignment.warp(frame.image, upright, (FACE_SIDE, FACE_SIDE)))
-        points.append(alignment.transform_points(own, upright))
-        if frame.index >= chosen[-1]:
-            break
-    return Keyframes(
-        frames=chosen.astype(np.int64),
-        times_s=track.times_s[chosen],
-        confidence=landmarks.confidence[chosen],
-        aligned=np.stack(aligned),
-        faces=np.stack(faces),
-        face_points=np.stack(points),
-    )
+def _difference(first: ByteImage, second: ByteImage) -> float:
+    """Mean difference of two grey faces (0..255)."""
+    return float(cv2.norm(first, second, cv2.NORM_L1)) / first.size

@@ -12,28 +12,28 @@ from factories import neutral_points
 
 from palsy_cli.config import FaceSettings, KeyframeSettings
 from palsy_cli.errors import NoFaceError
-from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
+from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Keyframes, Landmarks
 from palsy_cli.stages import alignment
 from palsy_cli.stages.keyframes import (
-    Thumbnails,
+    Candidates,
     choose,
-    compare_faces,
     facing_as_usual,
+    find_candidates,
     select_keyframes,
     smooth,
 )
 from palsy_cli.stages.video import read_clip
 
 
-def faces(*levels: float) -> ByteImage:
-    """Even grey faces (N, 48, 48)."""
-    return np.stack([np.full((48, 48), level, np.uint8) for level in levels])
+def faces(*levels: float) -> list[ByteImage]:
+    """Even grey faces (48, 48)."""
+    return [np.full((48, 48), level, np.uint8) for level in levels]
 
 
-def random_faces(count: int = 60, seed: int = 0) -> ByteImage:
+def random_faces(count: int = 60, seed: int = 0) -> list[ByteImage]:
     """A smooth random walk of pictures."""
     steps = np.random.default_rng(seed).normal(0, 5, (count, 48, 48)).cumsum(0)
-    return np.clip(128 + steps, 0, 255).astype(np.uint8)
+    return list(np.clip(128 + steps, 0, 255).astype(np.uint8))
 
 
 def test_still_clip_keeps_first_and_last() -> None:
@@ -49,7 +49,7 @@ def test_compared_with_the_last_kept_frame() -> None:
     drift = faces(*range(0, 40, 2))
     kept = choose(drift, threshold=3.0, at_most=64)
     assert kept == [*range(0, 20, 2), 19]
-    levels = drift[kept, 0, 0].astype(int)
+    levels = np.array([drift[i][0, 0] for i in kept], int)
     assert all(np.diff(levels)[:-1] > 3.0)
 
 
@@ -114,6 +114,15 @@ def clip_of(folder: Path, points: FloatArray, *, moves: bool = True) -> Clip:
     return read_clip(folder)
 
 
+def keyframes_of(
+    clip: Clip, points: FloatArray, reasons: tuple[str, ...], settings: KeyframeSettings
+) -> tuple[Keyframes, Landmarks]:
+    """The keyframes of a clip, and the points by which they were chosen."""
+    track, landmarks = track_of(points, reasons)
+    candidates = find_candidates(clip, track, landmarks, settings, FaceSettings())
+    return select_keyframes(clip, track, landmarks, candidates, settings, FaceSettings()), landmarks
+
+
 def track_of(points: FloatArray, reasons: tuple[str, ...]) -> tuple[FaceTrack, Landmarks]:
     count = len(points)
     track = FaceTrack(
@@ -132,9 +141,7 @@ def test_kept_frames_are_aligned(tmp_path: Path) -> None:
     shifts = np.array([[0, 0], [9, 4], [-20, 0], [3, 30], [0, -12]], float)
     points = neutral_points() + shifts[:, None]
     clip = clip_of(tmp_path / "clip", points)
-    track, landmarks = track_of(points, ("", "", "blurred", "", ""))
-    small = compare_faces(clip, track, landmarks, FaceSettings())
-    kept = select_keyframes(clip, track, landmarks, small, KeyframeSettings(threshold=0.1), FaceSettings())
+    kept, landmarks = keyframes_of(clip, points, ("", "", "blurred", "", ""), KeyframeSettings(threshold=0.1))
     assert list(kept.frames) == [0, 1, 3, 4]
     assert np.array_equal(kept.times_s, kept.frames) and np.allclose(kept.confidence, landmarks.confidence[kept.frames])
     for picture in kept.aligned:
@@ -149,44 +156,80 @@ def test_still_face_that_wanders_is_one_picture(tmp_path: Path) -> None:
     """Position is taken out before frames are compared."""
     points = neutral_points() + np.linspace(-25, 25, 6)[:, None, None]
     clip = clip_of(tmp_path / "clip", points, moves=False)
-    track, landmarks = track_of(points, ("",) * 6)
-    small = compare_faces(clip, track, landmarks, FaceSettings())
-    kept = select_keyframes(clip, track, landmarks, small, KeyframeSettings(), FaceSettings())
+    kept, _ = keyframes_of(clip, points, ("",) * 6, KeyframeSettings())
     assert list(kept.frames) == [0, 5]
 
 
 @pytest.mark.parametrize("smooth_s", [0.0, 0.06, 0.5])
 @pytest.mark.parametrize("batch", [1, 3, 40])
-def test_small_faces_are_stabilised_by_the_smoothed_points_however_they_come(smooth_s: float, batch: int) -> None:
+def test_candidates_are_stabilised_by_the_smoothed_points_however_they_come(smooth_s: float, batch: int) -> None:
     rng = np.random.default_rng(0)
-    count, settings = 40, FaceSettings(smooth_s=smooth_s)
+    count = 40
     points = neutral_points() + rng.normal(0, 3, (count, 1, 2))
     points[[3, 4, 17]] = np.nan
     times_s = np.cumsum(rng.uniform(0.02, 0.09, count))
     frames = [Frame(i, float(t), rng.integers(0, 256, (512, 512, 3), np.uint8)) for i, t in enumerate(times_s)]
-    small = Thumbnails(settings)
+    candidates = Candidates(KeyframeSettings(threshold=0.0), FaceSettings(smooth_s=smooth_s))
     for start in range(0, count, batch):
-        small.add(frames[start : start + batch], points[start : start + batch])
+        candidates.add(frames[start : start + batch], points[start : start + batch])
     anchors = smooth(alignment.stable_points(points), times_s, deviation_s=smooth_s)
-    present = np.flatnonzero(np.isfinite(anchors).all((1, 2)))
-    found = small.finish(present)
-    for face, i in zip(found, present, strict=True):
-        matrix = alignment.scaled(alignment.three_point_affine(anchors[i]), 48 / 512)
-        wanted = cv2.cvtColor(alignment.warp(frames[i].image, matrix, (48, 48)), cv2.COLOR_RGB2GRAY)
-        assert np.array_equal(face, wanted)
-    with pytest.raises(KeyError):
-        small.finish([3])
+    found = candidates.finish()
+    assert [one.frame for one in found] == np.flatnonzero(np.isfinite(anchors).all((1, 2))).tolist()
+    for one in found:
+        matrix = alignment.three_point_affine(anchors[one.frame])
+        small = alignment.warp(frames[one.frame].image, alignment.scaled(matrix, 48 / 512), (48, 48))
+        assert np.array_equal(one.small, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+        assert np.array_equal(one.aligned, alignment.warp(frames[one.frame].image, matrix, (512, 512)))
+
+
+def brightening(levels: list[int], settings: KeyframeSettings) -> Candidates:
+    """Even grey pictures with a face that does not move."""
+    candidates = Candidates(settings, FaceSettings(smooth_s=0.0))
+    for i, level in enumerate(levels):
+        image = np.full((512, 512, 3), level, np.uint8)
+        candidates.add([Frame(i, i / 30, image)], neutral_points()[None])
+    return candidates
+
+
+def test_a_candidate_differs_from_the_one_before() -> None:
+    found = brightening([100, 101, 102, 103, 103, 106, 100, 100], KeyframeSettings(threshold=1.5)).finish()
+    assert [one.frame for one in found] == [0, 2, 5, 6, 7], "the last one is kept, alike or not"
+
+
+def test_however_long_a_film_its_candidates_are_few_and_span_it() -> None:
+    levels = np.random.default_rng(0).integers(20, 200, 300).tolist()
+    settings = KeyframeSettings(threshold=1.5, max_keyframes=5)
+    candidates = brightening(levels, settings)
+    assert len(candidates._kept) <= 10
+    found = candidates.finish()
+    assert found[0].frame == 0 and found[-1].frame == 299 and 5 <= len(found) <= 11
+    assert np.abs(np.diff([levels[one.frame] for one in found[:-1]])).min() > 20
+    track, landmarks = track_of(np.tile(neutral_points(), (300, 1, 1)), ("",) * 300)
+    clip = Clip(Path("film.mp4"), "", 30.0, width=512, height=512)
+    kept = select_keyframes(clip, track, landmarks, candidates, settings, FaceSettings(smooth_s=0.0))
+    assert 2 <= len(kept.frames) <= 5 and set(kept.frames) <= {one.frame for one in found}
 
 
 def test_no_picture_is_kept_longer_than_its_points_are_needed() -> None:
     kept: list[weakref.ref[ByteImage]] = []
-    small = Thumbnails(FaceSettings(smooth_s=0.06))
+    candidates = Candidates(KeyframeSettings(), FaceSettings(smooth_s=0.06))
     for i in range(100):
         image = np.zeros((64, 64, 3), np.uint8)
         kept.append(weakref.ref(image))
-        small.add([Frame(i, i / 30, image)], neutral_points()[None] / 8)
+        candidates.add([Frame(i, i / 30, image)], neutral_points()[None] / 8)
         del image
-    assert sum(each() is not None for each in kept) <= 7
+    assert sum(each() is not None for each in kept) <= 8
+
+
+def test_turned_heads_are_no_keyframes_unless_there_are_no_others(tmp_path: Path) -> None:
+    points = np.tile(neutral_points(), (6, 1, 1))
+    points[2:4, 30, 0] += 0.3 * np.ptp(points[0, 36:48, 0])
+    kept, _ = keyframes_of(clip_of(tmp_path / "clip", points), points, ("",) * 6, KeyframeSettings(threshold=0.0))
+    assert list(kept.frames) == [0, 1, 4, 5]
+    again, _ = keyframes_of(
+        clip_of(tmp_path / "again", points), points, ("blurred",) * 2 + ("",) * 2 + ("blurred",) * 2, KeyframeSettings()
+    )
+    assert list(again.frames) == [2, 3]
 
 
 def heads(*turns: float) -> FloatArray:
@@ -210,6 +253,5 @@ def test_a_head_that_turns_is_passed_over_and_one_that_is_held_askew_is_not() ->
 def test_no_usable_frame(tmp_path: Path) -> None:
     points = np.full((2, 68, 2), np.nan)
     clip = clip_of(tmp_path / "clip", points)
-    track, landmarks = track_of(points, ("no_face", "no_face"))
     with pytest.raises(NoFaceError, match="no frame shows a face"):
-        select_keyframes(clip, track, landmarks, Thumbnails(FaceSettings()), KeyframeSettings(), FaceSettings())
+        keyframes_of(clip, points, ("no_face", "no_face"), KeyframeSettings())
