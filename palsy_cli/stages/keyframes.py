@@ -57,7 +57,7 @@ def _reach(deviation_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
     """A frame that may become a keyframe.
 
     Attributes:
@@ -102,7 +102,7 @@ class Candidates:
         self._waiting: list[_Seen] = []
         self._times_s: list[float] = []
         self._anchors: list[FloatArray] = []
-        self._kept: list[_Candidate] = []
+        self._kept: list[Candidate] = []
         self._last: tuple[_Seen, FloatArray, ByteImage] | None = None
 
     def add(self, frames: Sequence[Frame], points: FloatArray) -> None:
@@ -114,7 +114,7 @@ class Candidates:
                 self._anchors.append(anchors)
         self._settle(self._times_s[-1] - _reach(self._deviation_s) if self._times_s else 0.0)
 
-    def finish(self) -> list[_Candidate]:
+    def finish(self) -> list[Candidate]:
         """All candidates, after the last ``add``: the first frame, those that differ, and the last one."""
         self._settle(np.inf)
         if self._last is not None and self._last[0].frame.index != self._kept[-1].frame:
@@ -156,13 +156,13 @@ def _small_face(image: ByteImage, anchors: FloatArray) -> ByteImage:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _cut(seen: _Seen, anchors: FloatArray, small: ByteImage) -> _Candidate:
+def _cut(seen: _Seen, anchors: FloatArray, small: ByteImage) -> Candidate:
     """The crops of a frame."""
     size = alignment.ALIGNED_SIZE
     aligned = alignment.warp(seen.frame.image, alignment.three_point_affine(anchors), (size, size))
     upright = alignment.crop_similarity(alignment.five_points(seen.points), size=FACE_SIDE, margin=FACE_MARGIN)
     face = alignment.warp(seen.frame.image, upright, (FACE_SIDE, FACE_SIDE))
-    return _Candidate(seen.frame.index, small, aligned, face, alignment.transform_points(seen.points, upright))
+    return Candidate(seen.frame.index, small, aligned, face, alignment.transform_points(seen.points, upright))
 
 
 def find_candidates(
