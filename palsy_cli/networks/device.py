@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -64,6 +66,20 @@ def cpu_has_bf16() -> bool:
     """Whether the processor has bf16 instructions; without them bf16 is emulated and slower than fp32."""
     asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in asks)
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Take numbers below 1e-38 for 0 where the processor can, within the block.
+
+    Some processors compute with them a hundred times as slowly, and gradients that die away are full of them: three
+    steps of ALGRNet took minutes instead of seconds (``docs/benchmarks/2026-11-21-published-recipes.md``).
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def keep_freed_memory() -> bool:

@@ -18,7 +18,7 @@ from torch import nn
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import PalsyError
 from palsy_cli.files import below
-from palsy_cli.networks.device import autocast, compute_type
+from palsy_cli.networks.device import autocast, compute_type, without_denormals
 from palsy_cli.training import parallel
 from palsy_cli.training.checkpoints import Progress, RunFolder
 from palsy_cli.training.logs import Scalars
@@ -116,7 +116,7 @@ def fit(
     state = session.state
     stopped: Stop = "finished"
     run.say(f"{recipe.network} ({recipe.size}) from epoch {state.epoch + 1}, step {state.step}, on {session.where}")
-    with contextlib.closing(session.scalars):
+    with contextlib.closing(session.scalars), without_denormals():
         while state.epoch < recipe.epochs and stopped == "finished":
             stopped = "time" if session.out_of_time() and state.step else session.epoch()
     run.say(f"stopped ({stopped}) after {state.epoch} epochs, {state.step} steps; best {state.best_score}")

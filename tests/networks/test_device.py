@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from palsy_cli.errors import UsageError
-from palsy_cli.networks.device import autocast, choose_device, compute_type, keep_freed_memory
+from palsy_cli.networks.device import autocast, choose_device, compute_type, keep_freed_memory, without_denormals
 
 
 def test_auto_is_something_that_computes() -> None:
@@ -55,3 +55,11 @@ def test_memory_is_kept_where_glibc_is() -> None:
 def test_no_memory_is_kept_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_freed_memory()
+
+
+def test_tiny_numbers_are_zero_within_the_block_only() -> None:
+    tiny = torch.full((8,), 1e-30)
+    with without_denormals():
+        inside = (tiny * 1e-10).sum().item()
+    assert (tiny * 1e-10).sum().item() > 0
+    assert inside == 0 or not torch.set_flush_denormal(False)
