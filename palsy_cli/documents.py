@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -170,9 +170,14 @@ def read_records(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]
 
 def require_once(names: Sequence[str]) -> None:
     """Raise Unreadable when two columns have one name: nobody knows which is meant."""
-    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    twice = repeated(filter(None, names))
     if twice is not None:
         raise Unreadable(f"two columns {twice}; keep one of them")
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first of some names that stands there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -233,9 +238,8 @@ def _whole(text: str) -> int:
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
-    if len(table) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name, count in Counter(names).items() if count > 1)
+    twice = repeated(name for name, _ in pairs) if len(table) < len(pairs) else None
+    if twice is not None:
         raise ValueError(f"{twice[:40]!r} stands twice in one table")
     return table
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from palsy_cli.datasets.faces import DatasetSpec, FaceDataset, LabelledFace, Problem
 from palsy_cli.datasets.reading import Unfit, is_number, mirrored, picture_fault, read_grade, read_text, video_length
-from palsy_cli.documents import is_file
+from palsy_cli.documents import is_file, repeated
 from palsy_cli.records import FloatArray
 from palsy_cli.stages.symptoms import CLINICAL_REGIONS
 from palsy_cli.stages.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -153,7 +152,7 @@ def _header(table: Path, names: list[str]) -> tuple[_Header, list[Problem]]:
     """Sort the columns by what they hold; raises Unfit when one that is needed is not there or stands twice."""
     if len(names) > _MOST_COLUMNS:
         raise Unfit(table, f"line 1: {len(names)} columns; a table has at most {_MOST_COLUMNS}")
-    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    twice = repeated(filter(None, names))
     if twice is not None:
         raise Unfit(table, f"line 1: column {twice!r} stands twice")
     for name in _REQUIRED:
