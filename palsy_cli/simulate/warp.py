@@ -141,18 +141,20 @@ def warp_mesh(image: ByteImage, source: FloatArray, target: FloatArray, triangle
     for number, outline in enumerate(np.round((corners - low) * 16).astype(np.int32)):
         cv2.fillConvexPoly(owner, outline, number, cv2.LINE_8, 4)
     # Rounding leaves single pixels between two triangles to nobody; a neighbour takes them.
-    owner = np.where(owner < 0, cv2.dilate(owner, np.ones((3, 3))), owner).astype(np.int32)
+    owner = np.where(owner < 0, cv2.dilate(owner, np.ones((3, 3))), owner).astype(np.intp)
     slopes = np.stack([source[used[:, k]] - source[used[:, 0]] for k in (1, 2)], axis=2) @ np.linalg.inv(edges)
     offsets = source[used[:, 0]] - np.einsum("tij,tj->ti", slopes, target[used[:, 0]])
-    # The last row, for pixels that belong to no triangle, is the identity.
-    planes = np.vstack([np.column_stack([slopes.reshape(-1, 4), offsets]), [1, 0, 0, 1, 0, 0]]).astype(np.float32)
-    at_x, at_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    # The last column, for pixels that belong to no triangle, is the identity.
+    planes = np.vstack([np.column_stack([slopes.reshape(-1, 4), offsets]), [1, 0, 0, 1, 0, 0]]).astype(np.float32).T
+    x = np.arange(low[0], high[0], dtype=np.float32)
+    y = np.arange(low[1], high[1], dtype=np.float32)[:, None]
+    # One coefficient at a time: rows of six would be fetched from all over the memory, and take three times as long.
+    xx, xy, yx, yy, x0, y0 = (np.take(plane, owner, mode="wrap") for plane in planes)
+    at_x, at_y = xx * x + xy * y + x0, yx * x + yy * y + y0
+    moved_image = image.copy()
     part = np.s_[low[1] : high[1], low[0] : high[0]]
-    x, y, own = at_x[part].copy(), at_y[part].copy(), planes[owner]
-    at_x[part] = own[..., 0] * x + own[..., 1] * y + own[..., 4]
-    at_y[part] = own[..., 2] * x + own[..., 3] * y + own[..., 5]
-    moved_image = cv2.remap(image, at_x, at_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return _soften_seams(np.asarray(moved_image, np.uint8), at_y[part], (low, high))
+    moved_image[part] = cv2.remap(image, at_x, at_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return _soften_seams(moved_image, at_y, (low, high))
 
 
 def _soften_seams(image: ByteImage, rows: FloatArray, box: tuple[FloatArray, FloatArray]) -> ByteImage:
