@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import palsy_cli
 from palsy_cli.documents import Unreadable, parse_json
@@ -36,8 +38,6 @@ from palsy_cli.records import ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from torch import Tensor, nn
 
     from palsy_cli.config import Execution
 
@@ -200,9 +200,11 @@ def _rebuild(path: Path, header: Mapping[str, str], tensors: Mapping[str, Tensor
     try:
         build, config = network_class(header["network"]), _config(path, header)
         if config != network_config(header["network"], header["size"]):
-            with torch.device("meta"):  # arguments of others may ask for any memory: first see whether the file has it
+            # arguments of others may ask for any memory: first see whether the file has it
+            with torch.device("meta"), _WithoutDraws():
                 _require_fit(build(**_moderate(config)), tensors)
-        module: nn.Module = build(**config)
+        with _WithoutDraws():
+            module: nn.Module = build(**config)
         _require_fit(module, tensors)
         module.load_state_dict({key: _restored(value) for key, value in tensors.items()}, strict=True)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -212,6 +214,24 @@ def _rebuild(path: Path, header: Mapping[str, str], tensors: Mapping[str, Tensor
             f"it was made by palsy {header['version']}, get matching weights"
         ) from error
     return module.float().eval()
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Networks that are built within draw no random values: a file's take their place.
+
+    On the ``meta`` device, which has no values, drawing some would load half of PyTorch first.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call ``func``, unless it fills a tensor at random."""
+        kwargs = kwargs or {}
+        if func in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+#: What networks draw their first values with.
+_DRAWS = frozenset({Tensor.normal_, Tensor.uniform_, nn.init.kaiming_normal_, nn.init.kaiming_uniform_})
 
 
 def _moderate(value: Any) -> Any:
