@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from palsy_cli.config import Settings
 from palsy_cli.evaluation.figures import Figure, mean_over, measure
 from palsy_cli.evaluation.patients import Face
-from palsy_cli.networks.weights import ModelSet
+from palsy_cli.evaluation.workers import Context
 from palsy_cli.records import FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.detection import Detections, choose_detector
@@ -20,38 +20,42 @@ from palsy_cli.stages.landmarks import locate
 _SAME_FACE = 0.5
 
 
-def photo_figures(
-    faces: Sequence[Face],
-    *,
-    settings: Settings,
-    models: ModelSet,
-    on_face: Callable[[int], None] | None = None,
-) -> list[Figure]:
-    """Recall and five-point error of the detector, error of the 68 points, each photo on its own.
+@dataclass(frozen=True)
+class Measured:
+    """One photo: whether the face was found, percent of error of the five and of the 68 points (NaN without)."""
+
+    found: bool
+    frontal: bool
+    five: float = np.nan
+    points: float = np.nan
+
+
+def measure_photo(face: Face, context: Context) -> Measured:
+    """Look for the face and its points in one photo.
 
     Five points: percent of the distance between the eyes; 68 points: percent of the outer-canthal distance.
 
     Raises:
         ModelError: weights are missing.
     """
-    fcn: Any = models.get("landmark_fcn").module
-    detector = choose_detector(models, settings.face)
-    found, five, points = [], [], []
-    for number, face in enumerate(faces):
-        own = own_face(detector.detect([face.image])[0], alignment.five_points(face.points))
-        found.append(own is not None)
-        five.append(np.nan if own is None else percent_of(own, alignment.five_points(face.points), (0, 1)))
-        if own is None:
-            points.append(np.nan)
-        else:
-            located, sure = locate([face.image], own[None], fcn, settings.landmarks)
-            measurable = sure.mean() >= settings.landmarks.min_peak
-            points.append(percent_of(located[0], face.points, (36, 45)) if measurable else np.nan)
-        if on_face is not None:
-            on_face(number + 1)
-    recall, five_error, error = (np.array(values, float) for values in (found, five, points))
-    people = np.arange(len(faces))
-    front = np.array([face.frontal for face in faces])
+    settings, true = context.settings, alignment.five_points(face.points)
+    own = own_face(choose_detector(context.models, settings.face).detect([face.image])[0], true)
+    if own is None:
+        return Measured(found=False, frontal=face.frontal)
+    fcn: Any = context.models.get("landmark_fcn").module
+    located, sure = locate([face.image], own[None], fcn, settings.landmarks)
+    measurable = sure.mean() >= settings.landmarks.min_peak
+    points = percent_of(located[0], face.points, (36, 45)) if measurable else np.nan
+    return Measured(found=True, frontal=face.frontal, five=percent_of(own, true, (0, 1)), points=points)
+
+
+def photo_figures(photos: Sequence[Measured]) -> list[Figure]:
+    """Recall and five-point error of the detector, error of the 68 points."""
+    recall, five_error, error = (
+        np.array([getattr(photo, name) for photo in photos], float) for name in ("found", "five", "points")
+    )
+    people = np.arange(len(photos))
+    front = np.array([photo.frontal for photo in photos])
     withheld = (recall > 0) & np.isnan(error)
     note = f"{int((front & ~withheld).sum())} photos; {int((front & withheld).sum())} more withheld as no_landmarks"
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -380,7 +381,7 @@ class _Networks:
         if not self.graded or not known <= set(self.graded[kind].keys):
             tell = self.request.on_progress or (lambda stage, done, total: None)
             with Workers(self.request.settings, self.request.execution, count=self.request.workers) as pool:
-                found = pool.map(assess_video, asked, lambda done: tell("videos", done, len(asked)))
+                found = pool.map(assess_video, asked, partial(tell, "videos"))
                 folder = pool.context.models.directory
             self.weights |= {entry.name: entry.sha256[:12] for entry in read_manifest(folder)}
             keys = tuple(sequence_of(face) for face in asked)

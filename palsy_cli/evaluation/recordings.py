@@ -7,7 +7,7 @@ recorded faces. Each recording is also shown untouched by the lesion, through th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 from palsy_cli import pipeline
 from palsy_cli.errors import NoFaceError
 from palsy_cli.evaluation.figures import Figure, mean_over, measure
-from palsy_cli.evaluation.workers import Context, Workers
+from palsy_cli.evaluation.workers import Context
 from palsy_cli.records import SIDES, ByteImage, Clip, FloatArray, WeakSide
 from palsy_cli.simulate.held import HeldFace, hold_frames
 from palsy_cli.simulate.palsy import Lesion, uniform_lesion
@@ -41,23 +41,18 @@ class Trial:
     named: WeakSide | None
 
 
-def try_recordings(
-    folder: Path, workers: Workers, on_recording: Callable[[int, int], None] | None = None
-) -> list[Trial]:
-    """Hold every recording of a folder in which the product finds a face; told recordings done and in all.
-
-    Raises:
-        VideoError: a recording cannot be read.
-        ModelError: weights are missing.
-    """
-    videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
-    tell = on_recording or (lambda done, of: None)
-    trials = workers.map(try_recording, enumerate(videos), lambda done: tell(done, len(videos)))
-    return [trial for own in trials for trial in own]
+def list_recordings(folder: Path) -> list[tuple[int, Path]]:
+    """The recordings of a folder, numbered by name."""
+    return list(enumerate(path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES))
 
 
 def try_recording(video: tuple[int, Path], context: Context) -> list[Trial]:
-    """All trials of one recording, given with its number; none when no face is found."""
+    """All trials of one recording, given with its number; none when no face is found.
+
+    Raises:
+        VideoError: the recording cannot be read.
+        ModelError: weights are missing.
+    """
     number, path = video
     clip = read_clip(path, limits=context.settings.video)
     try:

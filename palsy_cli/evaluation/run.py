@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import palsy_cli
@@ -23,9 +24,9 @@ from palsy_cli.evaluation.figures import (
     synkinesis_figures,
 )
 from palsy_cli.evaluation.patients import DOSES, Case, Face, Patient, examine, plan_doses, plan_patients
-from palsy_cli.evaluation.photos import photo_figures
+from palsy_cli.evaluation.photos import measure_photo, photo_figures
 from palsy_cli.evaluation.plots import draw_plots
-from palsy_cli.evaluation.recordings import recording_figures, try_recordings
+from palsy_cli.evaluation.recordings import list_recordings, recording_figures, try_recording
 from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
 from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.files import atomic_write
@@ -104,15 +105,14 @@ def evaluate_simulated(
     visits = [_Visit(p, calm[p.person], HELPERS if number < _HELPED else ()) for number, p in enumerate(planned)]
     doses = [_Visit(p, calm[p.person]) for p in plan_doses(range(min(dose_people, len(calm))), seed=seed)]
     with Workers(settings, execution, count=workers) as pool:
-        models = pool.context.models
-        figures = photo_figures(
-            faces, settings=settings, models=models, on_face=lambda done: tell("photos", done, len(faces))
-        )
-        found = pool.map(_examine, visits, lambda done: tell("patients", done, len(visits)))
-        cases = [case for case in found if case is not None]
-        found = pool.map(_examine, doses, lambda done: tell("doses", done, len(doses)))
-        dosed = [case for case in found if case is not None]
-        trials = try_recordings(videos, pool, lambda done, of: tell("recordings", done, of)) if videos else []
+        # All at once and the longest first, so that no core waits for the end of a part.
+        trying = pool.start(try_recording, list_recordings(videos) if videos else [])
+        examining, dosing = pool.start(_examine, visits), pool.start(_examine, doses)
+        looking = pool.start(measure_photo, faces)
+        trials = [trial for own in trying.results(partial(tell, "recordings")) for trial in own]
+        cases = [case for case in examining.results(partial(tell, "patients")) if case is not None]
+        dosed = [case for case in dosing.results(partial(tell, "doses")) if case is not None]
+        figures = photo_figures(looking.results(partial(tell, "photos")))
     figures += landmark_figures(cases) + au_figures(cases)
     figures += ensemble_figures(cases, helpers=settings.action_units.helpers)
     figures += side_figures(cases) + grade_figures(cases) + synkinesis_figures(cases)
@@ -124,7 +124,7 @@ def evaluate_simulated(
         "patients": f"{len(cases)} of {patients} could be assessed, {len({case.person for case in cases})} people",
         "dose response": f"{min(dose_people, len(calm))} people at {len(DOSES)} weaknesses",
         "settings": settings.fingerprint(),
-        "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(models.directory)},
+        "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(pool.context.models.directory)},
         "seconds": round(time.perf_counter() - started, 1),
     }
     return Evaluation(tuple(figures), about, tuple(cases), tuple(dosed))

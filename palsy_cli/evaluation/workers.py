@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -32,6 +32,22 @@ class Context:
     settings: Settings
     execution: Execution
     models: ModelSet
+
+
+class Started(Generic[Result]):
+    """Work that was started; its results come in the order of the items."""
+
+    def __init__(self, pending: Sequence[Callable[[], Result]]) -> None:
+        self._pending = pending
+
+    def results(self, on_done: Callable[[int, int], None] | None = None) -> list[Result]:
+        """Wait for all; ``on_done`` is told how many are ready, and of how many."""
+        results = []
+        for number, result in enumerate(self._pending):
+            results.append(result())
+            if on_done is not None:
+                on_done(number + 1, len(self._pending))
+        return results
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -58,23 +74,20 @@ class Workers(AbstractContextManager["Workers"]):
                 initargs=(settings, execution, max(1, cores // self.count)),
             )
 
+    def start(self, function: Callable[[Item, Context], Result], items: Iterable[Item]) -> Started[Result]:
+        """Begin work on the items, after what was started before; a single worker begins when asked for results."""
+        if self._pool is None:
+            return Started([partial(function, item, self.context) for item in items])
+        return Started([self._pool.submit(_call, function, item).result for item in items])
+
     def map(
         self,
         function: Callable[[Item, Context], Result],
         items: Iterable[Item],
-        on_done: Callable[[int], None] | None = None,
+        on_done: Callable[[int, int], None] | None = None,
     ) -> list[Result]:
-        """Results in the order of the items; ``on_done`` is told how many are ready."""
-        if self._pool is None:
-            pending: Iterable[Callable[[], Result]] = [partial(function, item, self.context) for item in items]
-        else:
-            pending = [self._pool.submit(_call, function, item).result for item in items]
-        results = []
-        for number, result in enumerate(pending):
-            results.append(result())
-            if on_done is not None:
-                on_done(number + 1)
-        return results
+        """Results in the order of the items; ``on_done`` is told how many are ready, and of how many."""
+        return self.start(function, items).results(on_done)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

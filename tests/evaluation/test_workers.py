@@ -19,11 +19,11 @@ def squared(item: int, context: Context) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_results_come_in_order_and_from_where_they_should(count: int) -> None:
-    told: list[int] = []
+    told: list[tuple[int, int]] = []
     with Workers(Settings(seed=3), Execution(device="cpu"), count=count) as workers:
         assert workers.count == count
-        found = workers.map(squared, range(6), told.append)
-        assert [row[:2] for row in found] == [(i, i * i) for i in range(6)] and told == [1, 2, 3, 4, 5, 6]
+        found = workers.map(squared, range(6), lambda done, of: told.append((done, of)))
+        assert [row[:2] for row in found] == [(i, i * i) for i in range(6)] and told == [(i + 1, 6) for i in range(6)]
         assert (os.getpid() in {row[2] for row in found}) == (count == 1)
         with pytest.raises(ValueError, match="negative"):
             workers.map(squared, [1, -1])
