@@ -37,7 +37,7 @@ def factors(found: Mapping[str, Any]) -> dict[str, float]:
     """Every figure that two benchmarks can be compared by: seconds and MiB, less is better."""
     values = {"start: palsy --help": found["start"]["help_s"], "start: first frame": found["start"]["first_frame_s"]}
     for video in found["videos"]:
-        name = f"{video['duration_s']:.0f} s"
+        name = f"{video['duration_s']:g} s"
         values[f"{name}: palsy assess"] = video["assess"]["wall_s"]
         values[f"{name}: processor time"] = video["assess"]["cpu_s"]
         values[f"{name}: peak memory"] = video["assess"]["peak_mib"]

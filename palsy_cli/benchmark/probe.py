@@ -27,7 +27,7 @@ class FirstFrameSeenError(Exception):
     """Enough."""
 
 
-def first_frame(video: str, device: str) -> dict[str, Any]:
+def first_frame(video: str, device: str, models: str = "") -> dict[str, Any]:
     """Start as ``palsy assess`` does and stop when the first frames have been looked at; the parent takes the time."""
     from palsy_cli.config import Execution
     from palsy_cli.pipeline import assess
@@ -37,7 +37,8 @@ def first_frame(video: str, device: str) -> dict[str, Any]:
             raise FirstFrameSeenError
 
     try:
-        assess(Path(video), execution=Execution(device=device), on_progress=stop)
+        execution = Execution(device=device, models_dir=Path(models) if models else None)
+        assess(Path(video), execution=execution, on_progress=stop)
     except FirstFrameSeenError:
         return {}
     raise ValueError(f"{video}: no frame was looked at")
@@ -96,17 +97,19 @@ def literal(device: str) -> dict[str, Any]:
 
 
 def networks(device: str, size: str) -> dict[str, Any]:
-    """Pictures a second of each network in batches of 16, in the precision that ``palsy assess`` takes."""
+    """Pictures a second of each network in batches of 16, in the form and precision that ``palsy assess`` takes."""
     import torch
 
     from palsy_cli.networks.device import autocast, choose_device, keep_freed_memory
+    from palsy_cli.networks.layers import make_ready
 
     keep_freed_memory()
     chosen = choose_device(device)
     rates = {}
     for name in _INPUTS:
         network = _random(name, size, chosen)
-        x = _picture(network, name, _BATCH, chosen)
+        make_ready(network, chosen)
+        x = _picture(network, name, _BATCH, chosen).to(memory_format=torch.channels_last)
         with torch.inference_mode(), autocast(chosen):
             rates[name] = _BATCH / _timed(lambda network=network, x=x: network(x), chosen)  # type: ignore[misc]
     return {"batch": _BATCH, "per_second": rates}

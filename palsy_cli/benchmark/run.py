@@ -111,7 +111,7 @@ def _round(plan: Plan, videos: list[Path], folder: Path, device: str) -> dict[st
     return {
         "start": {
             "help_s": measure(["-m", "palsy_cli", "--help"]).wall_s,
-            "first_frame_s": measure([*_PROBE, "first-frame", str(videos[0]), device]).wall_s,
+            "first_frame_s": measure([*_PROBE, "first-frame", str(videos[0]), device, str(plan.models or "")]).wall_s,
         },
         "videos": [_one_video(plan, video, folder / "report", device) for video in videos],
     }
