@@ -24,7 +24,7 @@ from palsy_cli.documents import Unreadable, parse_json
 from palsy_cli.errors import ModelError
 from palsy_cli.files import atomic_write, sha256_of
 from palsy_cli.networks.device import choose_device
-from palsy_cli.networks.layers import fold_norms
+from palsy_cli.networks.layers import make_ready
 from palsy_cli.networks.manifest_file import (
     MANIFEST,
     ModelEntry,
@@ -231,7 +231,7 @@ class _WithoutDraws(TorchFunctionMode):
 
 
 #: What networks draw their first values with.
-_DRAWS = frozenset({Tensor.normal_, Tensor.uniform_, nn.init.kaiming_normal_, nn.init.kaiming_uniform_})
+_DRAWS = frozenset({Tensor.normal_, Tensor.uniform_, nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_})
 
 
 def _moderate(value: Any) -> Any:
@@ -405,8 +405,7 @@ class ModelSet:
         if name not in self._loaded:
             loaded = load_network(name, self.directory)
             _check_pair(loaded, read_manifest(self.directory), self.directory)
-            fold_norms(loaded.module)
-            loaded.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            make_ready(loaded.module, self.device)
             self._loaded[name] = loaded
         return self._loaded[name]
 

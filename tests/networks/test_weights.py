@@ -57,6 +57,14 @@ def test_what_is_saved_is_loaded(folder: Path) -> None:
         torch.testing.assert_close(restored, value, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_is_drawn_for_a_network_whose_values_a_file_has(tmp_path: Path, name: str) -> None:
+    publish(tmp_path, name)
+    before = torch.get_rng_state()
+    load_network(name, tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_parameters_are_stored_in_half_and_buffers_as_they_are(folder: Path) -> None:
     kinds = {key: value.dtype for key, value in load_file(folder / "retinaface.safetensors").items()}
     assert kinds["backbone.early.0.conv.weight"] == torch.float16
