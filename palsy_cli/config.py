@@ -77,6 +77,8 @@ class LandmarkSettings:
     flip_average: bool = True
     #: Cut the crop anew from the points found and find them again; 1 trusts the detector's five points.
     passes: int = 2
+    #: Seconds between two first passes over a face that moves evenly; 0 makes one for every frame.
+    first_pass_every_s: float = 0.1
     #: A frame whose heat-map peaks (0..1, mean of the 68) are lower shows no face that can be measured. Faces of real
     #: recordings reach 0.79 and more, profiles and false detections 0.61 at most (docs/benchmarks).
     min_peak: float = 0.68

@@ -253,6 +253,7 @@ class _Run:
 
         clip, track = self.track(path, mirrored=mirrored, on_foremost=foresee)
         with self.stage("landmarks"):
+            foreseen.finish()
             landmarks = fit_landmarks(
                 clip,
                 track,

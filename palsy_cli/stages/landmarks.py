@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,10 +18,13 @@ from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
 from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
 from palsy_cli.stages import alignment
+from palsy_cli.stages.sightings import EVEN_GROWTH, EVEN_SHIFT, MOST_WAITING
 from palsy_cli.stages.video import iter_frames
 
 #: Shown frames and their points (B, 68, 2).
 FoundCallback = Callable[[Sequence[Frame], FloatArray], None]
+#: Frames, their points (B, 68, 2), NaN where the heat maps stay too low for a face, and their mean peaks (B,).
+FoundBatch = tuple[Sequence[Frame], FloatArray, FloatArray]
 #: Side of the network's grey input in pixels (AFLFP, preprocessing).
 CROP = 96
 #: The points that make the five which cut a crop: both eyes, nose tip, mouth corners.
@@ -53,25 +57,30 @@ class ForeseenPoints:
         batch_size: int = 16,
         on_found: FoundCallback | None = None,
     ) -> None:
-        self._network, self._settings, self._batch_size = network, settings, batch_size
-        self._on_found = on_found
+        self._finder, self._on_found = PointFinder(network, settings, batch_size=batch_size), on_found
         self._five: dict[int, FloatArray] = {}
         self._found: dict[int, tuple[FloatArray, float]] = {}
 
     def add(self, frames: Sequence[Frame], five: FloatArray) -> None:
-        """Find the points of the next frames' faces, which the five points (len(frames), 5, 2) tell."""
-        for start in range(0, len(frames), self._batch_size):
-            batch = slice(start, start + self._batch_size)
-            images = [frame.image for frame in frames[batch]]
-            found, peak = _measurable(images, five[batch], self._network, self._settings)
-            for frame, own_five, own, own_peak in zip(frames[batch], five[batch], found, peak, strict=True):
-                self._five[frame.index], self._found[frame.index] = own_five, (own, float(own_peak))
+        """The next frames, whose faces the five points (len(frames), 5, 2) tell; some wait for those to come."""
+        self._five |= {frame.index: own for frame, own in zip(frames, five, strict=True)}
+        self._keep(self._finder.add(frames, five))
+
+    def finish(self) -> None:
+        """Find the points of all frames that still wait."""
+        self._keep(self._finder.finish())
+
+    def _keep(self, batches: Iterable[FoundBatch]) -> None:
+        for frames, found, peak in batches:
+            self._found |= {
+                f.index: (own, float(own_peak)) for f, own, own_peak in zip(frames, found, peak, strict=True)
+            }
             if self._on_found is not None:
-                self._on_found(frames[batch], found)
+                self._on_found(frames, found)
 
     def of(self, frame: int, five: FloatArray) -> tuple[FloatArray, float] | None:
         """Points (68, 2) and mean peak of a frame's face; ``None`` when another face was taken, or none."""
-        return self._found[frame] if frame in self._five and np.array_equal(self._five[frame], five) else None
+        return self._found[frame] if frame in self._found and np.array_equal(self._five[frame], five) else None
 
     def came_true(self, track: FaceTrack) -> bool:
         """Whether all usable faces of a track, and no others, had points that could be measured."""
@@ -120,11 +129,12 @@ def fit_landmarks(
             missing.add(index)
         else:
             store(index, *known)
-    for batch in _batches(clip, missing, batch_size, on_frame):
-        five = track.points[[frame.index for frame in batch]]
-        found, peak = _measurable([frame.image for frame in batch], five, network, settings)
-        for frame, own, own_peak in zip(batch, found, peak, strict=True):
-            store(frame.index, own, float(own_peak))
+    finder = PointFinder(network, settings, batch_size=batch_size)
+    batches = _batches(clip, missing, batch_size, on_frame)
+    found = (finder.add(batch, track.points[[frame.index for frame in batch]]) for batch in batches)
+    for frames, own, peaks in itertools.chain(itertools.chain.from_iterable(found), finder.finish()):
+        for frame, own_points, peak in zip(frames, own, peaks, strict=True):
+            store(frame.index, own_points, float(peak))
     return Landmarks(points, confidence)
 
 
@@ -142,21 +152,107 @@ def _batches(clip: Clip, wanted: set[int], size: int, on_frame: Callable[[int], 
         yield waiting
 
 
-def _measurable(
-    images: Sequence[ByteImage], five: FloatArray, network: CascadedFCN, settings: LandmarkSettings
-) -> tuple[FloatArray, FloatArray]:
-    """Points (B, 68, 2), NaN where the heat maps stay too low for a face, and mean peaks (B,)."""
-    found, sure = locate(images, five, network, settings)
-    peak = sure.mean(1)
-    found[peak < settings.min_peak] = np.nan
-    return found, peak
-
-
 def without_points(track: FaceTrack, landmarks: Landmarks) -> FaceTrack:
     """The track with ``no_landmarks`` for frames whose face has no measurable points."""
     missing = track.usable & ~np.isfinite(landmarks.points).all((1, 2))
     reasons = ("no_landmarks" if gone else reason for gone, reason in zip(missing, track.reasons, strict=True))
     return dataclasses.replace(track, reasons=tuple(reasons))
+
+
+class _FirstPass(NamedTuple):
+    """A frame whose first pass was made: how far (5, 2) it shifted the five points, in pixels of the crop they cut."""
+
+    time_s: float
+    five: FloatArray
+    shift: FloatArray
+
+    def still_holds(self, five: FloatArray) -> bool:
+        """Whether a face with these five points is probably the same, and near."""
+        unit, before = alignment.face_unit(five), alignment.face_unit(self.five)
+        near = float(np.hypot(*(five.mean(0) - self.five.mean(0)))) <= EVEN_SHIFT * np.sqrt(unit * before)
+        return near and max(unit, before) <= EVEN_GROWTH * min(unit, before)
+
+
+class PointFinder:
+    """The 68 points of one face in frame after frame.
+
+    How far the detector is out hardly changes within a tenth of a second. So the first pass, whose points cut the crop
+    of the second, is made as often as ``first_pass_every_s`` says and where the face is elsewhere. Frames between wait
+    for it and take the mean of the corrections before and after, which also makes steadier points than a first pass
+    for each. Which frames are looked at depends on their times and faces, not on how they come.
+
+    Args:
+        network: trained cascaded FCN.
+        settings: decoding, passes.
+        batch_size: crops computed at once.
+    """
+
+    def __init__(self, network: CascadedFCN, settings: LandmarkSettings, *, batch_size: int = 16) -> None:
+        self._network, self._settings, self._batch_size = network, settings, max(1, batch_size)
+        self._every_s = settings.first_pass_every_s if settings.passes > 1 else 0.0
+        self._waiting: list[tuple[Frame, FloatArray]] = []
+        self._last: _FirstPass | None = None
+
+    def add(self, frames: Sequence[Frame], five: FloatArray) -> Iterator[FoundBatch]:
+        """Take the next frames, whose faces the five points (B, 5, 2) tell, and yield those whose points are found."""
+        self._waiting += zip(frames, five, strict=True)
+        yield from self._settle(self._due())
+
+    def finish(self) -> Iterator[FoundBatch]:
+        """Yield the frames that still wait."""
+        yield from self._settle(sorted({*self._due(), len(self._waiting) - 1}) if self._waiting else [])
+
+    def _due(self) -> list[int]:
+        """Positions of the waiting frames whose first pass is to be made."""
+        due: list[int] = []
+        last, passed = self._last, 0
+        for position, (frame, five) in enumerate(self._waiting):
+            passed += 1
+            soon = last is not None and frame.time_s - last.time_s < self._every_s - 1e-6
+            if last is None or not soon or passed > MOST_WAITING or not last.still_holds(five):
+                due.append(position)
+                last, passed = _FirstPass(frame.time_s, five, np.zeros((5, 2))), 0
+        return due
+
+    def _settle(self, due: Sequence[int]) -> Iterator[FoundBatch]:
+        """Find the points of the waiting frames up to the last one that is due."""
+        if not due:
+            return
+        done, self._waiting = self._waiting[: due[-1] + 1], self._waiting[due[-1] + 1 :]
+        frames, five = [frame for frame, _ in done], np.stack([own for _, own in done])
+        if self._settings.passes > 1:
+            five = self._correct(frames, five, due)
+        for part in np.array_split(np.arange(len(frames)), -(-len(frames) // self._batch_size)):
+            batch = [frames[i] for i in part]
+            found, sure = _locate_at([frame.image for frame in batch], five[part], self._network, self._settings)
+            peak = sure.mean(1)
+            found[peak < self._settings.min_peak] = np.nan
+            yield batch, found, peak
+
+    def _correct(self, frames: Sequence[Frame], five: FloatArray, due: Sequence[int]) -> FloatArray:
+        """The five points (B, 5, 2) as the first pass sees them in the frames due, and would see them between."""
+        to_crop = [alignment.crop_similarity(own, size=CROP) for own in five]
+        in_crop = [alignment.transform_points(own, matrix) for own, matrix in zip(five, to_crop, strict=True)]
+        seen = _correct_five([frames[i].image for i in due], five[due], self._network, self._settings)
+        corrected, start = five.copy(), 0
+        for stop, own in zip(due, seen, strict=True):
+            look = _FirstPass(
+                frames[stop].time_s, five[stop], alignment.transform_points(own, to_crop[stop]) - in_crop[stop]
+            )
+            for i in range(start, stop):
+                shift = _shift_between(self._last, look, frames[i].time_s)
+                corrected[i] = alignment.transform_points(in_crop[i] + shift, alignment.invert(to_crop[i]))
+            corrected[stop] = own
+            self._last, start = look, stop + 1
+        return corrected
+
+
+def _shift_between(before: _FirstPass | None, after: _FirstPass, time_s: float) -> FloatArray:
+    """How far the first pass would shift the five points at a moment between two looks, the earlier one's face."""
+    if before is None or not before.still_holds(after.five):
+        return after.shift if before is None else before.shift
+    share = (time_s - before.time_s) / (after.time_s - before.time_s)
+    return np.asarray(before.shift + share * (after.shift - before.shift))
 
 
 def locate(
@@ -174,13 +270,27 @@ def locate(
     Returns:
         Points (B, 68, 2) in pixels of the pictures, heat-map peaks (B, 68).
     """
+    return _locate_at(images, _correct_five(images, five, network, settings), network, settings)
+
+
+def _locate_at(
+    images: Sequence[ByteImage], five: FloatArray, network: CascadedFCN, settings: LandmarkSettings
+) -> tuple[FloatArray, FloatArray]:
+    """As ``locate``, in crops cut by these five points."""
+    matrices, crops = _cut(images, five)
+    found, sure = find_points(crops, network, settings)
+    return _to_picture(found, matrices), sure
+
+
+def _correct_five(
+    images: Sequence[ByteImage], five: FloatArray, network: CascadedFCN, settings: LandmarkSettings
+) -> FloatArray:
+    """The five points (B, 5, 2) that cut the crops of the last pass."""
     for _ in range(settings.passes - 1):
         matrices, crops = _cut(images, five)
         rough = _to_picture(find_five(crops, network, settings), matrices)
         five = np.stack([_follow(old, new) for old, new in zip(five, rough, strict=True)])
-    matrices, crops = _cut(images, five)
-    found, sure = find_points(crops, network, settings)
-    return _to_picture(found, matrices), sure
+    return five
 
 
 def _cut(images: Sequence[ByteImage], five: FloatArray) -> tuple[list[FloatArray], list[ByteImage]]:
