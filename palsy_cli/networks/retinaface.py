@@ -185,10 +185,12 @@ class RetinaFace(nn.Module):
         return boxes, logits, points
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """RGB values 0..255, (N, H, W, 3) of any number type, to the network's input (N, 3, H, W) float32."""
-        x = images.to(torch.float32)
-        x = x.flip(-1) if self.bgr else x
-        return (x - x.new_tensor(self.mean)).permute(0, 3, 1, 2).contiguous()
+        """RGB values 0..255, (N, H, W, 3) of any number type, to the network's input (N, 3, H, W) float32.
+
+        The channels stay last in memory, as the network wants them.
+        """
+        x = (images.flip(-1) if self.bgr else images).to(torch.float32)
+        return (x - x.new_tensor(self.mean)).permute(0, 3, 1, 2)
 
 
 def _per_anchor(x: Tensor, values: int) -> Tensor:

@@ -148,16 +148,17 @@ class OwnDetector:
         x = functional.pad(x, (0, -x.shape[3] % PAD_MULTIPLE, 0, -x.shape[2] % PAD_MULTIPLE))
         with autocast(self.device):
             boxes_raw, logits, points_raw = self.network(x)
-        boxes, points = decode(boxes_raw.float(), points_raw.float(), anchors(*x.shape[2:], device=self.device))
+        places = anchors(*x.shape[2:], device=self.device)
         scores = logits.float().softmax(dim=-1)[..., 1]
-        return [self._select(*one) for one in zip(boxes, points, scores, strict=True)]
+        return [self._select(*one, places) for one in zip(boxes_raw, points_raw, scores, strict=True)]
 
-    def _select(self, boxes: Tensor, points: Tensor, scores: Tensor) -> Detections:
+    def _select(self, boxes_raw: Tensor, points_raw: Tensor, scores: Tensor, places: Tensor) -> Detections:
         """Best of A anchors' faces. Half the wanted score is enough here: the other view may be surer."""
         best = scores.topk(min(MAX_CANDIDATES, len(scores))).indices
         best = best[scores[best] >= self.settings.min_confidence / 2]
-        keep = best[nms(boxes[best], scores[best], max_iou=self.settings.nms_iou)]
-        arrays = (x[keep].double().cpu().numpy() for x in (boxes, points, scores))
+        boxes, points = decode(boxes_raw[best].float(), points_raw[best].float(), places[best])
+        keep = nms(boxes, scores[best], max_iou=self.settings.nms_iou)
+        arrays = (x[keep].double().cpu().numpy() for x in (boxes, points, scores[best]))
         return Detections(*arrays)
 
 

@@ -32,3 +32,12 @@ def test_results_come_in_order_and_from_where_they_should(count: int) -> None:
 def test_one_worker_for_each_core_by_default() -> None:
     with Workers(Settings(), Execution(device="cpu")) as workers:
         assert workers.count == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_parts_started_together_keep_their_results(count: int) -> None:
+    with Workers(Settings(seed=3), Execution(device="cpu"), count=count) as workers:
+        long, none, short = (workers.start(squared, items) for items in (range(5), [], [7]))
+        assert [row[:2] for row in short.results()] == [(7, 49)]
+        assert not none.results()
+        assert [row[0] for row in long.results()] == [0, 1, 2, 3, 4]
