@@ -178,7 +178,7 @@ class PointFinder:
 
     How far the detector is out hardly changes within a tenth of a second. So the first pass, whose points cut the crop
     of the second, is made as often as ``first_pass_every_s`` says and where the face is elsewhere. Frames between wait
-    for it and take the mean of the corrections before and after, which also makes steadier points than a first pass
+    for it and take what lies between the corrections before and after, which makes steadier points than a first pass
     for each. Which frames are looked at depends on their times and faces, not on how they come.
 
     Args:
@@ -240,17 +240,17 @@ class PointFinder:
                 frames[stop].time_s, five[stop], alignment.transform_points(own, to_crop[stop]) - in_crop[stop]
             )
             for i in range(start, stop):
-                shift = _shift_between(self._last, look, frames[i].time_s)
+                shift = _shift_between(self._last or look, look, frames[i].time_s)
                 corrected[i] = alignment.transform_points(in_crop[i] + shift, alignment.invert(to_crop[i]))
             corrected[stop] = own
             self._last, start = look, stop + 1
         return corrected
 
 
-def _shift_between(before: _FirstPass | None, after: _FirstPass, time_s: float) -> FloatArray:
-    """How far the first pass would shift the five points at a moment between two looks, the earlier one's face."""
-    if before is None or not before.still_holds(after.five):
-        return after.shift if before is None else before.shift
+def _shift_between(before: _FirstPass, after: _FirstPass, time_s: float) -> FloatArray:
+    """How far the first pass would shift the five points at a moment between two others, in the earlier one's face."""
+    if not before.still_holds(after.five):
+        return before.shift
     share = (time_s - before.time_s) / (after.time_s - before.time_s)
     return np.asarray(before.shift + share * (after.shift - before.shift))
 
