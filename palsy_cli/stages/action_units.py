@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from palsy_cli.config import ActionUnitSettings
+from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.dem import (
     DVPM,
     OVPM,
@@ -21,7 +23,7 @@ from palsy_cli.networks.dem import (
     expected_difference,
     expected_intensity,
 )
-from palsy_cli.networks.device import autocast
+from palsy_cli.networks.device import autocast, beside
 from palsy_cli.records import ALL_AUS, ActionUnits, ByteImage, FloatArray, HalfFaces
 
 #: Keyframes that are tried as the patient's rest.
@@ -100,16 +102,15 @@ class _Side:
     def __init__(
         self, images: ByteImage, ovpm: OVPM, dvpm: DVPM, settings: ActionUnitSettings, batch_size: int
     ) -> None:
-        self.dvpm, self.settings, self.batch_size = dvpm, settings, batch_size
-        device = next(ovpm.parameters()).device
-        values, taps = [], []
+        self.dvpm, self.settings, self.batches = dvpm, settings, Batches(batch_size)
+
+        def look(rows: slice) -> tuple[Tensor, list[Tensor]]:
+            x = beside(ovpm, normalise(half_tensor(images[rows], ovpm.input_size)))
+            return ovpm.forward_with_taps(x.contiguous(memory_format=torch.channels_last))
+
         with torch.inference_mode():
-            for start in range(0, len(images), batch_size):
-                x = normalise(half_tensor(images[start : start + batch_size], ovpm.input_size).to(device))
-                logits, maps = ovpm.forward_with_taps(x.contiguous(memory_format=torch.channels_last))
-                values.append(self._value(logits.float()))
-                taps.append(maps)
-        self.values = torch.cat(values)
+            logits, taps = zip(*self.batches.over(len(images), look), strict=True)
+        self.values = self._value(torch.cat(logits).float())
         self.taps = [torch.cat(level) for level in zip(*taps, strict=True)]
         self.known: dict[tuple[int, int], Tensor] = {}
 
@@ -133,12 +134,15 @@ class _Side:
         """
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self.known]
         decode = expected_difference if self.settings.decode == "expectation" else argmax_difference
+
+        def ask(rows: slice) -> Tensor:
+            first, second = (list(index) for index in zip(*new[rows], strict=True))
+            maps = difference([t[first] for t in self.taps], [t[second] for t in self.taps])
+            return decode(self.dvpm(maps).float())
+
         with torch.inference_mode(), autocast(self.values.device):
-            for start in range(0, len(new), self.batch_size):
-                batch = new[start : start + self.batch_size]
-                first, second = (list(index) for index in zip(*batch, strict=True))
-                maps = difference([t[first] for t in self.taps], [t[second] for t in self.taps])
-                self.known.update(zip(batch, decode(self.dvpm(maps).float()), strict=True))
+            answers = itertools.chain.from_iterable(self.batches.over(len(new), ask))
+            self.known.update(zip(new, answers, strict=True))
         return torch.stack([self.known[pair] for pair in pairs]) if pairs else self.values[:0]
 
     def estimate(self, helpers: list[tuple[int, ...]], anchors: Tensor) -> FloatArray:

@@ -9,6 +9,7 @@ assessment with left and right exchanged.
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.nn import functional
 
 from palsy_cli.errors import ModelError
 from palsy_cli.networks import retinaface
+from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.device import autocast
 from palsy_cli.networks.retinaface import RetinaFace, anchors, decode, nms
 from palsy_cli.points import MIRROR_5
@@ -28,7 +30,7 @@ from palsy_cli.records import ByteImage, FloatArray, require_shape
 from palsy_cli.stages import alignment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
     from torch import Tensor
@@ -116,6 +118,7 @@ class OwnDetector:
 
     def __init__(self, network: RetinaFace, settings: FaceSettings, *, device: str = "cpu") -> None:
         self.network, self.settings, self.device = network, settings, device
+        self._batches = Batches()
 
     def detect(self, images: Sequence[ByteImage]) -> list[Detections]:
         """Find the faces of each (H, W, 3) RGB uint8 picture, left and right treated alike.
@@ -137,8 +140,13 @@ class OwnDetector:
             by_shape.setdefault(view.shape, []).append(i)
         found: dict[int, Detections] = {}
         for rows in by_shape.values():
-            found |= zip(rows, self._forward(np.stack([views[i] for i in rows])), strict=True)
+            found |= zip(rows, self._in_batches([views[i] for i in rows]), strict=True)
         return [found[i] for i in range(len(views))]
+
+    def _in_batches(self, views: Sequence[ByteImage]) -> Iterator[Detections]:
+        """Faces of pictures of one size."""
+        looks = self._batches.over(len(views), lambda part: self._forward(np.stack(views[part])))
+        return itertools.chain.from_iterable(looks)
 
     @torch.inference_mode()
     def _forward(self, batch: ByteImage) -> list[Detections]:

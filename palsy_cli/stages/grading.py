@@ -10,6 +10,7 @@ from torch import Tensor
 
 from palsy_cli.config import GradeSettings
 from palsy_cli.networks.algrnet import ALGRNet, fuse_softmax
+from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.device import autocast
 from palsy_cli.networks.hb_cascade import IMAGE_MEAN, IMAGE_STD, HBCascade, fuse_log_softmax
 from palsy_cli.records import ActionUnits, ByteImage, FloatArray, Grades, Keyframes
@@ -129,5 +130,5 @@ def _run(network: Callable[[Tensor], Tensor | None], x: Tensor, module: torch.nn
     x = torch.cat([x, x.flip(-1)]) if flip else x
     device = next(module.parameters()).device
     with torch.inference_mode(), autocast(device):
-        rows = [network(part.to(device)) for part in torch.split(x, 8)]
+        rows = list(Batches(8).over(len(x), lambda part: network(x[part].to(device))))
     return torch.cat([row.float().cpu() for row in rows if row is not None])

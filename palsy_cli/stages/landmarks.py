@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from palsy_cli.config import LandmarkSettings
+from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.device import autocast
 from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
 from palsy_cli.points import MIRROR_68
@@ -188,7 +189,7 @@ class PointFinder:
     """
 
     def __init__(self, network: CascadedFCN, settings: LandmarkSettings, *, batch_size: int = 16) -> None:
-        self._network, self._settings, self._batch_size = network, settings, max(1, batch_size)
+        self._network, self._settings, self._batches = network, settings, Batches(batch_size)
         self._every_s = settings.first_pass_every_s if settings.passes > 1 else 0.0
         self._waiting: list[tuple[Frame, FloatArray]] = []
         self._last: _FirstPass | None = None
@@ -222,18 +223,26 @@ class PointFinder:
         frames, five = [frame for frame, _ in done], np.stack([own for _, own in done])
         if self._settings.passes > 1:
             five = self._correct(frames, five, due)
-        for part in np.array_split(np.arange(len(frames)), -(-len(frames) // self._batch_size)):
-            batch = [frames[i] for i in part]
-            found, sure = _locate_at([frame.image for frame in batch], five[part], self._network, self._settings)
+
+        def look(rows: slice) -> FoundBatch:
+            images = [frame.image for frame in frames[rows]]
+            found, sure = _locate_at(images, five[rows], self._network, self._settings)
             peak = sure.mean(1)
             found[peak < self._settings.min_peak] = np.nan
-            yield batch, found, peak
+            return frames[rows], found, peak
+
+        yield from self._batches.over(len(frames), look)
 
     def _correct(self, frames: Sequence[Frame], five: FloatArray, due: Sequence[int]) -> FloatArray:
         """The five points (B, 5, 2) as the first pass sees them in the frames due, and would see them between."""
         to_crop = [alignment.crop_similarity(own, size=CROP) for own in five]
         in_crop = [alignment.transform_points(own, matrix) for own, matrix in zip(five, to_crop, strict=True)]
-        seen = _correct_five([frames[i].image for i in due], five[due], self._network, self._settings)
+
+        def correct(rows: slice) -> FloatArray:
+            images = [frames[i].image for i in due[rows]]
+            return _correct_five(images, five[due[rows]], self._network, self._settings)
+
+        seen = itertools.chain.from_iterable(self._batches.over(len(due), correct))
         corrected, start = five.copy(), 0
         for stop, own in zip(due, seen, strict=True):
             look = _FirstPass(

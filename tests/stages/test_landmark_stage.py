@@ -275,6 +275,26 @@ def test_a_single_pass_lets_no_frame_wait() -> None:
     assert network.first_passes == 0 and not list(finder.finish())
 
 
+def test_a_device_with_little_memory_gives_the_same_points() -> None:
+    """Batches are halved until they fit, in both passes."""
+    face = (neutral_points() - 256) * 0.2 + CROP / 2
+    spots = np.array([70.0, 80.0]) + np.arange(9)[:, None] * [1.0, 0.0]
+    five = np.stack([alignment.five_points(face - face[30] + spot + 5.0) for spot in spots])
+    settings = LandmarkSettings(top_k=1, min_peak=0.0)
+
+    class Small(Template):
+        def maps(self, x: Tensor) -> Tensor:
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().maps(x)
+
+    found = [
+        follow(PointFinder(network, settings), film_of_spot(spots, fps=30), five, at_once=9)  # type: ignore[arg-type]
+        for network in (Template(face), Small(face))
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_frames_beyond_the_track_are_left_alone(tmp_path: Path) -> None:
     clip = clip_with_spot(tmp_path / "clip", np.full((3, 2), 80.0))
     found = fit_landmarks(clip, track_of(2, ("", "")), Brightest(), LandmarkSettings())  # type: ignore[arg-type]
