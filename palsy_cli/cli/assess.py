@@ -30,6 +30,7 @@ def assess(
     <name>_assessment here) and prints the path of the report.
     """
     chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.report import write_report
 

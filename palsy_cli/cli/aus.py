@@ -22,6 +22,7 @@ def aus(
     One row per key frame, one column per action unit and side (L, R: the patient's), intensities 0 to 5.
     """
     chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.report import csv_report
 

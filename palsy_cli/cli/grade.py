@@ -21,6 +21,7 @@ def grade(
     Severity (normal, low, medium, high) and House-Brackmann grade (I to VI) with their probabilities.
     """
     chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.report import json_report
 

@@ -22,6 +22,7 @@ def keyframes(
     Half faces have the midline at their left edge.
     """
     chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    chosen.prepare()
     from palsy_cli import pipeline
 
     with console.progress() as on_progress:

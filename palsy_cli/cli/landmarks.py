@@ -33,6 +33,7 @@ def landmarks(
     correct them and train on (palsy train landmarks --from shipped --data DIR).
     """
     chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.report import csv_report
 

@@ -54,6 +54,12 @@ class Chosen(NamedTuple):
     settings: Settings
     execution: Execution
 
+    def prepare(self) -> None:
+        """Start the decoder, which gets ready on another core while PyTorch is loaded: two seconds for half a one."""
+        from palsy_cli.decoder.process import start_ahead
+
+        start_ahead(self.settings.video)
+
 
 def resolve(
     *,

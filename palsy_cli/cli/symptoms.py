@@ -38,6 +38,7 @@ def symptoms(
         if norms.people:
             console.warn("a table names no weights: it cannot be checked that the norms were measured with the same")
     else:
+        chosen.prepare()
         from palsy_cli import pipeline
 
         with console.progress() as on_progress:

@@ -31,6 +31,11 @@ _START = "import sys; sys.path[:] = sys.argv[5:]; from palsy_cli.decoder.child i
 _START_S, _STOP_S, _LONGEST_S = 120.0, 5.0, 1e6
 
 
+def start_ahead(limits: VideoSettings) -> None:
+    """Start a decoder that will be needed soon: it gets ready while the caller does something else."""
+    _give_back(Decoder(limits))
+
+
 def read_header(task: Task, limits: VideoSettings) -> Header:
     """What a video says of itself; raises VideoError as ``read_frames`` does."""
     with closing(_ask(task, limits)) as replies:
@@ -67,13 +72,15 @@ class Decoder:
 
     Attributes:
         limits: what it was told.
+        ready: whether it has said that it can take tasks.
         alive: whether it was neither killed nor abandoned.
         busy: whether it has not sent the last message of its task.
     """
 
     def __init__(self, limits: VideoSettings) -> None:
-        """Start it and wait until it is ready; raises PalsyError when that fails."""
+        """Start it; ``wait`` until it is ready. Raises PalsyError when that fails."""
         self.limits = limits
+        self.ready = False
         self.alive = True
         self.busy = False
         self._connection, theirs = multiprocessing.Pipe()
@@ -94,14 +101,23 @@ class Decoder:
             self._ring.close()
             raise PalsyError(f"the decoder cannot be started ({error}); close other programs and try again") from error
         _living.add(self)
-        with suppress(EOFError):
-            if self._hear(_START_S):
-                return
+
+    def wait(self) -> None:
+        """Wait until it can take a task; raises PalsyError when it never will."""
+        if self._started():
+            return
         self.kill()
         raise PalsyError("the decoder does not start; `palsy info` says whether the installation is whole")
 
+    def _started(self) -> bool:
+        with suppress(EOFError):
+            self.ready = self.ready or self._hear(_START_S) is not None
+        return self.ready
+
     def answers(self) -> bool:
         """Whether it can take a task; asked, for a process that is being killed lives on in the system's lists."""
+        if not self._started():
+            return False
         self._tell(ping=True)
         try:
             return self._hear(_STOP_S) is not None
@@ -224,7 +240,9 @@ def _take(limits: VideoSettings) -> Decoder:
         try:
             decoder = _idle.pop()
         except IndexError:
-            return Decoder(limits)
+            decoder = Decoder(limits)
+            decoder.wait()
+            return decoder
         if decoder.limits == limits and decoder.answers():
             return decoder
         decoder.kill()

@@ -57,6 +57,17 @@ def running() -> list[int]:
     return [decoder._process.pid for decoder in process._living if decoder.alive]
 
 
+def halt(number: int, within_s: float = 10.0) -> None:
+    """Stop a process; on a busy machine its threads run on for a moment, and could answer."""
+    os.kill(number, signal.SIGSTOP)
+    deadline = time.monotonic() + within_s
+    states = {"R"}
+    while states - {"T"} and time.monotonic() < deadline:
+        time.sleep(0.01)
+        threads = Path(f"/proc/{number}/task").glob("*/stat")
+        states = {thread.read_text().rpartition(")")[2].split()[0] for thread in threads}
+
+
 def ended(number: int, within_s: float = 10.0) -> bool:
     """Whether a process is gone, or is only waiting to be buried, before long."""
     deadline = time.monotonic() + within_s
@@ -181,6 +192,24 @@ def test_one_that_died_while_idle_is_replaced(film: Path) -> None:
     assert len(list(iter_frames(clip))) == 40
 
 
+def test_one_that_was_started_ahead_is_taken(film: Path) -> None:
+    process.start_ahead(VideoSettings())
+    ahead = running()
+    assert len(ahead) == 1 and len(list(iter_frames(read_clip(film)))) == 40
+    assert running() == ahead
+
+
+@pytest.mark.parametrize("limits", [VideoSettings(), VideoSettings(max_frames=99)])
+def test_one_that_was_started_ahead_in_vain_is_replaced(film: Path, limits: VideoSettings) -> None:
+    """It died before it was ready, or was told other limits."""
+    process.start_ahead(limits)
+    ahead = running()[0]
+    if limits == VideoSettings():
+        os.kill(ahead, signal.SIGKILL)
+    assert len(list(iter_frames(read_clip(film)))) == 40
+    assert running() and ahead not in running() and ended(ahead)
+
+
 def test_one_that_is_still_dying_is_replaced(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may list a killed process as running for a while: threads of it end one after another."""
     clip = read_clip(film)
@@ -194,7 +223,7 @@ def test_one_that_hangs_while_idle_is_replaced(film: Path, monkeypatch: pytest.M
     monkeypatch.setattr(process, "_STOP_S", 0.2)
     clip = read_clip(film)
     number = running()[0]
-    os.kill(number, signal.SIGSTOP)
+    halt(number)
     assert len(list(iter_frames(clip))) == 40
     assert ended(number)
 
@@ -204,7 +233,7 @@ def test_one_that_hangs_is_killed(film: Path) -> None:
     frames = iter_frames(clip)
     next(frames)
     number = running()[0]
-    os.kill(number, signal.SIGSTOP)
+    halt(number)
     with pytest.raises(VideoError, match=r"gave no frame for 2\.5 s .* video\.max_wait_s = 2\.5"):
         list(frames)
     assert ended(number) and len(list(iter_frames(clip))) == 40
