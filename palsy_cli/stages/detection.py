@@ -157,6 +157,8 @@ class OwnDetector:
         with autocast(self.device):
             boxes_raw, logits, points_raw = self.network(x)
         places = anchors(*x.shape[2:], device=self.device)
+        if len(places) != boxes_raw.shape[1]:  # only the best are decoded: others would not be missed
+            raise ValueError(f"the network answers for {boxes_raw.shape[1]} anchors, there are {len(places)}")
         scores = logits.float().softmax(dim=-1)[..., 1]
         return [self._select(*one, places) for one in zip(boxes_raw, points_raw, scores, strict=True)]
 

@@ -19,7 +19,7 @@ from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
 from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
 from palsy_cli.stages import alignment
-from palsy_cli.stages.sightings import EVEN_GROWTH, EVEN_SHIFT, MOST_WAITING
+from palsy_cli.stages.sightings import MOST_WAITING, move_evenly
 from palsy_cli.stages.video import iter_frames
 
 #: Shown frames and their points (B, 68, 2).
@@ -169,9 +169,8 @@ class _FirstPass(NamedTuple):
 
     def still_holds(self, five: FloatArray) -> bool:
         """Whether a face with these five points is probably the same, and near."""
-        unit, before = alignment.face_unit(five), alignment.face_unit(self.five)
-        near = float(np.hypot(*(five.mean(0) - self.five.mean(0)))) <= EVEN_SHIFT * np.sqrt(unit * before)
-        return near and max(unit, before) <= EVEN_GROWTH * min(unit, before)
+        sizes = alignment.face_unit(self.five), alignment.face_unit(five)
+        return move_evenly((self.five.mean(0), five.mean(0)), sizes)
 
 
 class PointFinder:

@@ -135,17 +135,22 @@ class _Look:
             return None
         left, pairs = list(later.faces), []
         for face in self.faces:
-            nearest = left.pop(int(np.argmin([_shift(face, other) for other in left])))
-            growth = max(face.size, nearest.size) / min(face.size, nearest.size)
-            if _shift(face, nearest) > EVEN_SHIFT or growth > EVEN_GROWTH:
+            shifts = [_shift((face.centre, other.centre), (face.size, other.size)) for other in left]
+            nearest = left.pop(int(np.argmin(shifts)))
+            if not move_evenly((face.centre, nearest.centre), (face.size, nearest.size)):
                 return None
             pairs.append((face, nearest))
         return pairs
 
 
-def _shift(earlier: Sighting, later: Sighting) -> float:
+def move_evenly(centres: tuple[FloatArray, FloatArray], sizes: tuple[float, float]) -> bool:
+    """Whether two faces are near and alike enough to be one that moves evenly, by their centres (2,) and sizes."""
+    return _shift(centres, sizes) <= EVEN_SHIFT and max(sizes) / min(sizes) <= EVEN_GROWTH
+
+
+def _shift(centres: tuple[FloatArray, FloatArray], sizes: tuple[float, float]) -> float:
     """How far a face moved, in face sizes."""
-    return float(np.hypot(*(earlier.centre - later.centre)) / np.sqrt(earlier.size * later.size))
+    return float(np.hypot(*(centres[0] - centres[1])) / np.sqrt(sizes[0] * sizes[1]))
 
 
 def _between(frame: Frame, earlier: Sighting, later: Sighting) -> Sighting:

@@ -41,7 +41,7 @@ CHANGES: tuple[tuple[str, str, Any, str], ...] = (
     ("stages.detection", "ONE_VIEW_SHARE", 0.6, "detection.joined_views"),
     ("stages.detection", "PAD_MULTIPLE", 64, "detection.one_anchor"),
     ("stages.detection", "MAX_CANDIDATES", 150, "detection.many_anchors"),
-    ("networks.retinaface", "STRIDES", (10, 16, 32), "detection.one_anchor"),
+    ("networks.retinaface", "STRIDES", (8, 16, 48), "detection.one_anchor"),
     ("stages.face", "REJOIN_REACH", 1.3, "face.whose_face"),
     ("stages.face", "SIZE_RATIO", 1.9, "face.whose_face"),
     ("stages.sightings", "NESTED_SHARE", 1.1, "face.whose_face"),
