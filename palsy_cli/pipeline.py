@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import ModelError, NoFaceError
 from palsy_cli.manifest import run_info
-from palsy_cli.networks.device import keep_freed_memory
+from palsy_cli.networks.device import beside_decoder, keep_freed_memory
 from palsy_cli.networks.weights import ModelSet, read_manifest
 from palsy_cli.norms import require_weights
 from palsy_cli.records import (
@@ -101,7 +102,9 @@ def run_landmarks(
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, FaceTrack, Landmarks]:
     """The 68 points of every frame of a video, picture or folder of pictures; raises as ``assess`` does."""
-    clip, track, landmarks, _ = _Run.start(settings, execution, on_progress).landmarks(path, mirrored=mirrored)
+    run = _Run.start(settings, execution, on_progress)
+    with beside_decoder():
+        clip, track, landmarks, _ = run.landmarks(path, mirrored=mirrored)
     return clip, track, landmarks
 
 
@@ -168,6 +171,35 @@ def _require_length(track: FaceTrack, clip: Clip) -> None:
             f"{clip.path}: too short: {int(track.usable.sum())} usable frame(s), at least {_MIN_FRAMES} are needed to "
             "see a movement; use `palsy landmarks` for a single picture"
         )
+
+
+class _Beside:
+    """Work that goes on in another thread while its caller goes on, one call at a time and in order.
+
+    Args:
+        work: what each call does.
+    """
+
+    def __init__(self, work: Callable[..., None]) -> None:
+        self._work, self._pool = work, ThreadPoolExecutor(1)
+        self._under_way: Future[None] | None = None
+
+    def __enter__(self) -> _Beside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let what is under way end."""
+        self._pool.shutdown()
+
+    def start(self, *arguments: Any) -> None:
+        """Begin a call once the one before has ended; raises what that one raised."""
+        self.wait()
+        self._under_way = self._pool.submit(self._work, *arguments)
+
+    def wait(self) -> None:
+        """Wait for the end of the call under way, if any; raises what it raised."""
+        if self._under_way is not None:
+            self._under_way.result()
 
 
 @dataclass
@@ -247,11 +279,15 @@ class _Run:
         network, settings = self.network("landmark_fcn"), self.settings.landmarks
         foreseen = ForeseenPoints(network, settings, batch_size=self.execution.batch_size, on_found=on_found)
 
-        def foresee(frames: Sequence[Frame], five: FloatArray) -> None:
-            with self.timed("landmarks", within="face"):
-                foreseen.add(frames, five)
+        with _Beside(foreseen.add) as beside:
 
-        clip, track = self.track(path, mirrored=mirrored, on_foremost=foresee)
+            def foresee(frames: Sequence[Frame], five: FloatArray) -> None:
+                with self.timed("landmarks", within="face"):
+                    beside.start(frames, five)
+
+            clip, track = self.track(path, mirrored=mirrored, on_foremost=foresee)
+            with self.timed("landmarks"):
+                beside.wait()
         with self.stage("landmarks"):
             foreseen.finish()
             landmarks = fit_landmarks(
@@ -270,7 +306,8 @@ class _Run:
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
         """Hop 4: the frames that differ, aligned; they are cut out while hop 3 has the pictures at hand."""
         candidates = Candidates(self.settings.keyframes, self.settings.face)
-        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
+        with beside_decoder():
+            clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
         with self.stage("keyframes"):
             if not shown:
                 candidates = find_candidates(clip, track, landmarks, self.settings.keyframes, self.settings.face)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palsy_cli import assess
+from palsy_cli import assess, pipeline
 from palsy_cli.config import Execution, Settings, load_settings
 from palsy_cli.errors import NoFaceError, UsageError
-from palsy_cli.pipeline import run_action_units, run_landmarks
+from palsy_cli.pipeline import run_action_units, run_keyframes, run_landmarks
 from palsy_cli.records import Assessment, ByteImage, FloatArray, Frame
 from palsy_cli.report import write_report
 from palsy_cli.report.terms import NOTICE
@@ -158,7 +158,18 @@ def test_memory_does_not_grow_with_the_length(shown: tuple[list[ByteImage], Floa
 
     peak(1)  # models and caches
     frame = shown[0][0].nbytes
-    assert peak(6) - peak(1) < 4 * frame
+    assert peak(12) - peak(4) < 8 * frame, "64 frames more"
+
+
+def test_what_fails_while_points_are_found_is_told(clip_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are found in another thread."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError("not enough")
+
+    monkeypatch.setattr(pipeline.Candidates, "add", fail)
+    with pytest.raises(MemoryError, match="not enough"):
+        run_keyframes(clip_path, execution=CPU)
 
 
 def test_the_report_says_on_its_first_screen_what_it_is(assessed: Assessment, tmp_path: Path) -> None:

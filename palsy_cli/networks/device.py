@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
 import torch
 from torch import nn
 
@@ -80,6 +81,24 @@ def without_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@contextmanager
+def beside_decoder() -> Iterator[None]:
+    """Leave half of the cores to the decoder and to other threads of this process within the block.
+
+    The threads of a layer wait for each other. Where another process takes the core of one, all others stand still
+    until the system gives it back, layer after layer: two threads beside a busy decoder took half as long again
+    on two cores as one (``docs/benchmarks/2026-11-22-speed.md``).
+    """
+    layers, pictures = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(max(1, layers // 2))
+    cv2.setNumThreads(max(1, pictures // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(layers)
+        cv2.setNumThreads(pictures)
 
 
 def keep_freed_memory() -> bool:

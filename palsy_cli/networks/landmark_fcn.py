@@ -9,6 +9,7 @@ the sum to 96x96. The second stage sees the picture and the first stage's maps; 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -54,14 +55,25 @@ class TiledUpsampling(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels_in, channels_out, tile, tile))
 
+    def tiles(self, x: Tensor, channels: Sequence[int] | None = None) -> Tensor:
+        """(N, channels_in, H, W) to (N, H, W, tile, tile, channels), some of ``channels_out`` or all."""
+        count, channels_in, height, width = x.shape
+        weight = self.weight if channels is None else self.weight[:, list(channels)]
+        tile = weight.shape[-1]
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, channels_in)
+        tiles = functional.linear(pixels, weight.permute(2, 3, 1, 0).reshape(-1, channels_in))
+        return tiles.view(count, height, width, tile, tile, weight.shape[1])
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels_in, H, W) to (N, channels_out, H * tile, W * tile)."""
-        count, _, height, width = x.shape
-        channels_in, channels_out, tile, _ = self.weight.shape
-        pixels = x.permute(0, 2, 3, 1).reshape(-1, channels_in)
-        tiles = functional.linear(pixels, self.weight.permute(2, 3, 1, 0).reshape(-1, channels_in))
-        rows = tiles.view(count, height, width, tile, tile, channels_out).transpose(2, 3)
-        return rows.reshape(count, height * tile, width * tile, channels_out).permute(0, 3, 1, 2)
+        return _laid_out(self.tiles(x))
+
+
+def _laid_out(tiles: Tensor) -> Tensor:
+    """The picture (N, C, H * tile, W * tile), channels last in memory, of tiles (N, H, W, tile, tile, C)."""
+    count, height, width, tile, _, channels = tiles.shape
+    rows = tiles.transpose(2, 3).reshape(count, height * tile, width * tile, channels)
+    return rows.permute(0, 3, 1, 2)
 
 
 class FCNStage(nn.Module):
@@ -124,16 +136,52 @@ class FCNStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels_in, 96, 96) to heat maps (N, points, 96, 96)."""
-        maps = []
-        for block in self.blocks:
-            x = block(x)
-            maps.append(x)
-        f3, f4 = maps[2], maps[3]
-        a = self.b7(self.b6(x))
-        b = self.b9(self.score_activation(self.b8_f4(f4)))
-        c = self.score_activation(self.b8_f3(f3))
-        heatmaps: Tensor = self.b10(a + b + c)
+        heatmaps: Tensor = self.b10(self.scores(self.blocks[0](x)))
         return heatmaps
+
+    def scores(self, f1: Tensor) -> Tensor:
+        """What becomes the heat maps by ``b10``, (N, points, 12, 12), of block B1's answer (N, C, 48, 48)."""
+        f2 = self.blocks[1](f1)
+        f3 = self.blocks[2](f2)
+        f4 = self.blocks[3](f3)
+        a: Tensor = self.b7(self.b6(self.blocks[4](f4)))
+        b: Tensor = self.b9(self.score_activation(self.b8_f4(f4)))
+        c: Tensor = self.score_activation(self.b8_f3(f3))
+        return a + b + c
+
+
+class JoinedInput(nn.Module):
+    """The first stage's ``b10`` and the second stage's first convolution as one, over maps of 12x12.
+
+    Both are linear and nothing lies between them, so that the large maps of the first stage, two thirds of a megabyte a
+    face, need not be made. A pixel of an 8x8 tile depends on that tile and its neighbours. The answers are those of the
+    two layers but for rounding.
+
+    Args:
+        upsampling: ``b10`` of the first stage.
+        convolution: 3x3, over its maps and the picture; its norm folded into it.
+    """
+
+    def __init__(self, upsampling: TiledUpsampling, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        scores, maps, self.tile, _ = upsampling.weight.shape
+        kernel = convolution.weight.detach()
+        with torch.no_grad():
+            # The answer to a one in the middle of 3x3 tiles is the kernel, seen from the other side.
+            one = torch.zeros(scores, scores, 3, 3, device=kernel.device)
+            one[range(scores), range(scores), 1, 1] = 1.0
+            answer = functional.conv2d(upsampling(one), kernel[:, :maps], padding=1)
+            answer = answer.view(scores, -1, 3, self.tile, 3, self.tile).flip(2, 4)
+        self.weight = nn.Parameter(answer.permute(3, 5, 1, 0, 2, 4).flatten(0, 2).contiguous())
+        self.picture = nn.Parameter(kernel[:, maps:].clone())
+        self.bias = None if convolution.bias is None else nn.Parameter(convolution.bias.detach().clone())
+
+    def forward(self, scores: Tensor, picture: Tensor) -> Tensor:
+        """(N, points, 12, 12) and (N, 1, 96, 96) to the convolution's answer (N, C, 96, 96)."""
+        coarse = functional.conv2d(scores, self.weight, padding=1)
+        count, _, height, width = coarse.shape
+        tiles = coarse.permute(0, 2, 3, 1).reshape(count, height, width, self.tile, self.tile, -1)
+        return _laid_out(tiles) + functional.conv2d(picture, self.picture, self.bias, padding=1)
 
 
 class CascadedFCN(nn.Module):
@@ -175,6 +223,12 @@ class CascadedFCN(nn.Module):
 
         self.stage1 = stage(1)
         self.stage2 = stage(points + 1)
+        self.joined: JoinedInput | None = None
+
+    def join_stages(self) -> None:
+        """Get ready for ``tiles``, in place; norms must have been folded. Later training would go unnoticed."""
+        first = self.stage2.blocks[0][0]  # type: ignore[index]
+        self.joined = JoinedInput(self.stage1.b10, first)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Heat maps of both stages; inference uses the second.
@@ -188,13 +242,52 @@ class CascadedFCN(nn.Module):
         Raises:
             ValueError: another input shape.
         """
-        if x.ndim != 4 or x.shape[1:] != (1, INPUT_SIDE, INPUT_SIDE):
-            raise ValueError(f"x: expected shape (N, 1, {INPUT_SIDE}, {INPUT_SIDE}), got {tuple(x.shape)}")
-        h1 = self.stage1(x)
-        # One channel has no order of its own; without a word the maps would be put into another one and back.
-        picture = x.to(h1.dtype).to(memory_format=torch.channels_last)
-        h2 = self.stage2(torch.cat([h1, picture], dim=1))
+        picture = _checked(x)
+        h1 = self.stage1(picture)
+        h2 = self.stage2(self._beside(h1, picture))
         return h1, h2
+
+    def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
+        """The last heat maps alone, for ``decode_tiles``.
+
+        Args:
+            x: as for ``forward``.
+            stages: 2, or 1 for the first stage's maps, which take a third of the work.
+            points: which maps, all if ``None``.
+
+        Returns:
+            (N, 12, 12, 8, 8, points), the 96x96 pixels of each map in tiles of 8x8.
+
+        Raises:
+            ValueError: another input shape.
+        """
+        picture = _checked(x)
+        scores = self.stage1.scores(self.stage1.blocks[0](picture))
+        if stages == 1:
+            return self.stage1.b10.tiles(scores, points)
+        return self.stage2.b10.tiles(self.stage2.scores(self._second_block(scores, picture)), points)
+
+    def _second_block(self, scores: Tensor, picture: Tensor) -> Tensor:
+        """The answer of the second stage's block B1."""
+        block: Any = self.stage2.blocks[0]
+        if self.joined is None:
+            return block(self._beside(self.stage1.b10(scores), picture))  # type: ignore[no-any-return]
+        return block[1:](self.joined(scores, picture))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _beside(maps: Tensor, picture: Tensor) -> Tensor:
+        """The second stage's input."""
+        return torch.cat([maps, picture.to(maps.dtype)], dim=1)
+
+
+def _checked(x: Tensor) -> Tensor:
+    """Crops (N, 1, 96, 96), channels last; raises ValueError for another shape.
+
+    One channel has no order of its own; without a word the maps would be put into another one and back.
+    """
+    if x.ndim != 4 or x.shape[1:] != (1, INPUT_SIDE, INPUT_SIDE):
+        raise ValueError(f"x: expected shape (N, 1, {INPUT_SIDE}, {INPUT_SIDE}), got {tuple(x.shape)}")
+    return x.to(memory_format=torch.channels_last)
 
 
 def gaussian_targets(points: Tensor, *, sigma: float = 5.0, size: int = INPUT_SIDE) -> Tensor:
@@ -239,33 +332,42 @@ def decode_heatmaps(heatmaps: Tensor, *, top_k: int = 25, weighted: bool = False
     """
     if heatmaps.ndim != 4:
         raise ValueError(f"heatmaps: expected shape (N, P, H, W), got {tuple(heatmaps.shape)}")
-    height, width = heatmaps.shape[-2:]
-    if not 1 <= top_k <= height * width:
-        raise ValueError(f"top_k: expected 1..{height * width}, got {top_k}")
-    values, places = _largest(heatmaps, top_k)
-    positions = torch.stack([places % width, places.div(width, rounding_mode="floor")], dim=-1).float()
+    return decode_tiles(heatmaps.permute(0, 2, 3, 1)[:, :, :, None, None], top_k=top_k, weighted=weighted)
+
+
+def decode_tiles(tiles: Tensor, *, top_k: int = 25, weighted: bool = False) -> tuple[Tensor, Tensor]:
+    """As ``decode_heatmaps``, from maps in tiles (N, rows, columns, tile, tile, P) that ``CascadedFCN.tiles`` gives."""
+    _, rows, columns, tile, _, _ = tiles.shape
+    area = rows * columns * tile * tile
+    if not 1 <= top_k <= area:
+        raise ValueError(f"top_k: expected 1..{area}, got {top_k}")
+    values, places = _largest(tiles.flatten(1, 4), top_k)
+    which, within = places.div(tile * tile, rounding_mode="floor"), places % (tile * tile)
+    x = which % columns * tile + within % tile
+    y = which.div(columns, rounding_mode="floor") * tile + within.div(tile, rounding_mode="floor")
     weights = torch.ones_like(values)
     if weighted:
         positive = values.clamp(min=0.0)
         weights = torch.where(positive.sum(-1, keepdim=True) > 0, positive, weights)
     weights = weights / weights.sum(-1, keepdim=True)
-    return (positions * weights.unsqueeze(-1)).sum(dim=-2), values[..., 0].clamp(0.0, 1.0)
+    points = (torch.stack([x, y], dim=-1) * weights.unsqueeze(-1)).sum(dim=-2)
+    return points, values.amax(-1).clamp(0.0, 1.0)
 
 
 def _largest(maps: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The largest values of maps (N, P, H, W), largest first, in float32, and their places in the flat map.
+    """The largest values of maps (N, pixels, P), in float32, and which pixels they are, each (N, P, count).
 
     The ``count`` largest lie in the ``count`` groups of the largest maxima, however a map is cut into groups. Pixels
-    that lie far apart make a group, so that whole rows are compared with each other, and with channels last, as the
-    network gives them, nothing is copied; few values are left to sort.
+    that lie far apart make a group, so that whole rows are compared with each other and nothing is copied; few
+    values are left to sort.
     """
-    n, points, height, width = maps.shape
-    group = _GROUP if height * width % _GROUP == 0 and height * width >= _GROUP * count else 1
-    groups = height * width // group
-    grouped = maps.permute(0, 2, 3, 1).reshape(n, group, groups, points)
-    best = grouped.amax(1).transpose(1, 2).contiguous().topk(count, dim=-1).indices
+    n, pixels, points = maps.shape
+    group = _GROUP if pixels % _GROUP == 0 and pixels >= _GROUP * count else 1
+    groups = pixels // group
+    grouped = maps.reshape(n, group, groups, points)
+    best = grouped.amax(1).transpose(1, 2).contiguous().topk(count, dim=-1, sorted=False).indices
     members = grouped.gather(2, best.transpose(1, 2).unsqueeze(1).expand(-1, group, -1, -1))
-    values, places = members.permute(0, 3, 1, 2).float().flatten(2).topk(count, dim=-1)
+    values, places = members.permute(0, 3, 1, 2).float().flatten(2).topk(count, dim=-1, sorted=False)
     return values, places.div(count, rounding_mode="floor") * groups + best.gather(2, places % count)
 
 

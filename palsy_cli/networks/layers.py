@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,15 @@ def fold_norms(network: nn.Module) -> None:
                 setattr(module, after, nn.Identity())
 
 
+@runtime_checkable
+class Joinable(Protocol):
+    """A network of several stages, between which linear layers can be made one."""
+
+    def join_stages(self) -> None:
+        """Make them one, in place."""
+        ...
+
+
 def make_ready(network: nn.Module, device: str) -> None:
     """Bring a network that will only be used into the form in which it is fastest, in place.
 
@@ -56,6 +66,8 @@ def make_ready(network: nn.Module, device: str) -> None:
         device: where it goes, a PyTorch device name.
     """
     fold_norms(network)
+    if isinstance(network, Joinable):
+        network.join_stages()
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -99,6 +99,12 @@ def known_track(points68: FloatArray, times_s: FloatArray) -> FaceTrack:
     )
 
 
+def as_tiles(maps: Tensor, points: Sequence[int] | None) -> Tensor:
+    """Some heat maps (N, 68, H, W), or all, as ``CascadedFCN.tiles`` gives them, in tiles of one pixel."""
+    chosen = maps if points is None else maps[:, list(points)]
+    return chosen.permute(0, 2, 3, 1)[:, :, :, None, None]
+
+
 class FixedMaps(nn.Module):
     """A landmark network that sees the same 68 places (68, 2) in every crop, each a Gaussian of a given height."""
 
@@ -109,13 +115,9 @@ class FixedMaps(nn.Module):
         away = (columns - places[:, 0, None, None]) ** 2 + (rows - places[:, 1, None, None]) ** 2
         self.maps = torch.from_numpy(height * np.exp(-away / (2 * spread**2))).float()
 
-    def stage1(self, x: Tensor) -> Tensor:
-        """(N, 68, side, side), whatever the pictures are."""
-        return self.maps.expand(len(x), -1, -1, -1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Both stages alike."""
-        return self.stage1(x), self.stage1(x)
+    def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
+        """(N, side, side, 1, 1, points), whatever the pictures are, both stages alike."""
+        return as_tiles(self.maps.expand(len(x), -1, -1, -1), points)
 
 
 class OneFace(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from palsy_cli.config import LandmarkSettings
 from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.device import autocast
-from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_heatmaps
+from palsy_cli.networks.landmark_fcn import CascadedFCN, decode_tiles
 from palsy_cli.points import MIRROR_68
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Landmarks
 from palsy_cli.stages import alignment
@@ -323,37 +323,36 @@ def find_points(
     crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings
 ) -> tuple[FloatArray, FloatArray]:
     """Points (B, 68, 2) in crop pixels and their confidences (B, 68) for RGB crops (96, 96, 3)."""
-    return _look(crops, network, settings, lambda x: network(x)[1], slice(None))
+    return _look(crops, network, settings, stages=2)
 
 
 def find_five(crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings) -> FloatArray:
     """Eyes, nose tip and mouth corners (B, 5, 2) in crop pixels, by the first stage alone: a third of the work."""
-    return alignment.five_points(_look(crops, network, settings, network.stage1, _MAKE_FIVE)[0])
+    return alignment.five_points(_look(crops, network, settings, stages=1, points=_MAKE_FIVE)[0])
 
 
 def _look(
     crops: Iterable[ByteImage],
     network: CascadedFCN,
     settings: LandmarkSettings,
-    stage: Callable[[Tensor], Tensor],
-    which: list[int] | slice,
+    *,
+    stages: int,
+    points: list[int] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """As ``find_points``, with NaN for all but the points ``which``, their own mirror image as a set."""
+    """As ``find_points``, with NaN for all but some ``points``, their own mirror image as a set."""
     grey = np.stack([np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)) for crop in crops])
-    device = next(network.parameters()).device
-
-    def decode(pictures: np.ndarray[Any, Any]) -> tuple[FloatArray, FloatArray]:
-        points, sure = np.full((len(pictures), 68, 2), np.nan), np.full((len(pictures), 68), np.nan)
-        x = standardise(torch.from_numpy(pictures).unsqueeze(1).to(device).float() / 255)
-        with torch.inference_mode(), autocast(device):
-            found = decode_heatmaps(stage(x)[:, which], top_k=settings.top_k, weighted=settings.weighted)
-        points[:, which], sure[:, which] = (each.float().cpu().numpy() for each in found)
-        return points, sure
-
-    found, sure = decode(grey)
+    count, device = len(grey), next(network.parameters()).device
+    if settings.flip_average:
+        grey = np.concatenate([grey, grey[:, :, ::-1]])
+    x = standardise(torch.from_numpy(grey).unsqueeze(1).to(device).float() / 255)
+    with torch.inference_mode(), autocast(device):
+        tiles = network.tiles(x, stages=stages, points=points)
+        answer = decode_tiles(tiles, top_k=settings.top_k, weighted=settings.weighted)
+    found, sure = np.full((len(grey), 68, 2), np.nan), np.full((len(grey), 68), np.nan)
+    which = slice(None) if points is None else points
+    found[:, which], sure[:, which] = (each.float().cpu().numpy() for each in answer)
     if settings.flip_average:
         # Left and right must be treated alike, and a network is never exactly symmetric by itself.
-        mirrored, mirrored_sure = decode(np.ascontiguousarray(grey[:, :, ::-1]))
-        found = (found + alignment.mirror_points(mirrored, CROP)) / 2
-        sure = (sure + mirrored_sure[:, MIRROR_68]) / 2
+        found = (found[:count] + alignment.mirror_points(found[count:], CROP)) / 2
+        sure = (sure[:count] + sure[count:, MIRROR_68]) / 2
     return found, sure

@@ -5,12 +5,20 @@ from __future__ import annotations
 import platform
 import sys
 
+import cv2
 import pytest
 import torch
 from torch import nn
 
 from palsy_cli.errors import UsageError
-from palsy_cli.networks.device import autocast, choose_device, compute_type, keep_freed_memory, without_denormals
+from palsy_cli.networks.device import (
+    autocast,
+    beside_decoder,
+    choose_device,
+    compute_type,
+    keep_freed_memory,
+    without_denormals,
+)
 
 
 def test_auto_is_something_that_computes() -> None:
@@ -63,3 +71,18 @@ def test_tiny_numbers_are_zero_within_the_block_only() -> None:
         inside = (tiny * 1e-10).sum().item()
     assert (tiny * 1e-10).sum().item() > 0
     assert inside == 0 or not torch.set_flush_denormal(False)
+
+
+def test_beside_the_decoder_half_of_the_threads_compute_and_all_are_there_again() -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for told, wanted in ((4, 2), (1, 1)):
+            torch.set_num_threads(told)
+            cv2.setNumThreads(told)
+            with pytest.raises(KeyError), beside_decoder():
+                assert (torch.get_num_threads(), cv2.getNumThreads()) == (wanted, wanted)
+                raise KeyError
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (told, told)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

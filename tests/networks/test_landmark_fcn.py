@@ -14,8 +14,10 @@ from palsy_cli.networks.landmark_fcn import (
     TiledUpsampling,
     cascade_loss,
     decode_heatmaps,
+    decode_tiles,
     gaussian_targets,
 )
+from palsy_cli.networks.layers import make_ready
 
 
 def parameters(module: nn.Module) -> int:
@@ -102,6 +104,44 @@ def test_second_stage_sees_the_picture_and_the_first_maps() -> None:
         assert torch.allclose(h2, network.stage2(torch.cat([h1, x], dim=1)), atol=1e-5)
         assert not torch.allclose(h2, network.stage2(torch.cat([h1, 0 * x], dim=1)))
         assert not torch.allclose(h2, network.stage2(torch.cat([0 * h1, x], dim=1)))
+
+
+def settled() -> CascadedFCN:
+    """A network whose batch norms do something, in evaluation mode."""
+    network = tiny()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.bias, std=0.3)
+            nn.init.uniform_(layer.running_var, 0.5, 2.0)
+    return network.eval()
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["as trained", "ready"])
+@pytest.mark.parametrize("points", [None, [5, 60, 2]])
+def test_tiles_are_the_pixels_of_the_last_maps(ready: bool, points: list[int] | None) -> None:
+    network, x = settled(), torch.randn(2, 1, 96, 96)
+    with torch.no_grad():
+        maps = network(x)
+        if ready:
+            make_ready(network, "cpu")
+        for stages, wanted in enumerate(maps, start=1):
+            tiles = network.tiles(x, stages=stages, points=points)
+            assert tiles.shape == (2, 12, 12, 8, 8, 68 if points is None else 3)
+            there = tiles.permute(0, 5, 1, 3, 2, 4).reshape(2, -1, 96, 96)
+            torch.testing.assert_close(there, wanted if points is None else wanted[:, points], rtol=1e-3, atol=1e-4)
+            assert wanted.std() > 1e-3
+
+
+def test_points_of_tiles_are_those_of_the_map() -> None:
+    maps = torch.randn(2, 3, 24, 40)
+    tiles = maps.view(2, 3, 3, 8, 5, 8).permute(0, 2, 4, 3, 5, 1)
+    for weighted in (False, True):
+        for found, wanted in zip(
+            decode_tiles(tiles, top_k=7, weighted=weighted),
+            decode_heatmaps(maps, top_k=7, weighted=weighted),
+            strict=True,
+        ):
+            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
 
 
 def test_batch_order_does_not_matter() -> None:

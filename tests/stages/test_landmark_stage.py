@@ -16,6 +16,7 @@ from palsy_cli.config import LandmarkSettings
 from palsy_cli.networks.landmark_fcn import CascadedFCN
 from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ByteImage, Clip, FaceTrack, Frame
+from palsy_cli.selftest.stand_ins import as_tiles
 from palsy_cli.stages import alignment
 from palsy_cli.stages.landmarks import (
     CROP,
@@ -33,17 +34,18 @@ SIZE = 160
 
 
 class Brightest(nn.Module):
-    """A network that takes the brightest place for every point."""
+    """A network that takes the brightest place for every point; its response is known if ``peak`` is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, peak: float | None = None) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
+        self.peak = peak
 
-    def stage1(self, x: Tensor) -> Tensor:
-        return (x.clamp(min=0) ** 4 * self.gain).expand(-1, 68, -1, -1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.stage1(x), self.stage1(x)
+    def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
+        maps = x.clamp(min=0) ** 4 * self.gain
+        if self.peak is not None:
+            maps = self.peak * maps / maps.amax()
+        return as_tiles(maps.expand(-1, 68, -1, -1), points)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_mirrored_picture_gives_mirrored_points(network: CascadedFCN, weighted: 
 def test_the_first_of_two_passes_asks_the_first_stage_alone(network: CascadedFCN) -> None:
     asked: list[str] = []
     hooks = [
-        stage.register_forward_hook(lambda *_, name=name: asked.append(name))
+        stage.b6.register_forward_hook(lambda *_, name=name: asked.append(name))
         for name, stage in (("first", network.stage1), ("second", network.stage2))
     ]
     five = np.tile(alignment.five_points(neutral_points() * CROP / 512), (3, 1, 1))
@@ -183,20 +185,15 @@ class Template(nn.Module):
         self.face = face
         self.first_passes = 0
 
-    def stage1(self, x: Tensor) -> Tensor:
-        self.first_passes += len(x)
-        return self.maps(x)
-
-    def maps(self, x: Tensor) -> Tensor:
+    def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
+        if stages == 1:
+            self.first_passes += len(x)
         maps = torch.zeros(len(x), 68, CROP, CROP)
         for row, picture in enumerate(x[:, 0]):
             y, x_nose = divmod(int(picture.argmax()), CROP)
             for k, (dx, dy) in enumerate(np.round(self.face - self.face[30]).astype(int)):
                 maps[row, k, min(max(y + dy, 0), CROP - 1), min(max(x_nose + dx, 0), CROP - 1)] = 1.0
-        return maps
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.maps(x), self.maps(x)
+        return as_tiles(maps, points)
 
 
 def test_a_second_pass_centres_the_crop_on_the_points_found() -> None:
@@ -283,10 +280,10 @@ def test_a_device_with_little_memory_gives_the_same_points() -> None:
     settings = LandmarkSettings(top_k=1, min_peak=0.0)
 
     class Small(Template):
-        def maps(self, x: Tensor) -> Tensor:
-            if len(x) > 2:
+        def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
+            if len(x) > 4:  # two frames, each as it is and in the mirror
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return super().maps(x)
+            return super().tiles(x, stages=stages, points=points)
 
     found = [
         follow(PointFinder(network, settings), film_of_spot(spots, fps=30), five, at_once=9)  # type: ignore[arg-type]
@@ -305,8 +302,7 @@ def test_frames_beyond_the_track_are_left_alone(tmp_path: Path) -> None:
 def test_faint_heat_maps_are_no_face(tmp_path: Path, peak: float, seen: bool) -> None:
     """What the detector took for a face and the point network does not is left out, with its reason."""
     clip = clip_with_spot(tmp_path / "clip", np.full((2, 2), 80.0))
-    network = Brightest()
-    network.register_forward_hook(lambda _, __, maps: tuple(peak * each / each.amax() for each in maps))
+    network = Brightest(peak)
     track = track_of(2, ("", "blurred"))
     found = fit_landmarks(clip, track, network, LandmarkSettings(passes=1))  # type: ignore[arg-type]
     assert bool(np.isfinite(found.points[0]).all()) == seen and (found.confidence[0] > 0) == seen
