@@ -153,7 +153,7 @@ class FCNStage(nn.Module):
 class JoinedInput(nn.Module):
     """The first stage's ``b10`` and the second stage's first convolution as one, over maps of 12x12.
 
-    Both are linear and nothing lies between them, so that the large maps of the first stage, two thirds of a megabyte a
+    Both are linear and nothing lies between them, so that the large maps of the first stage, over a megabyte a
     face, need not be made. A pixel of an 8x8 tile depends on that tile and its neighbours. The answers are those of the
     two layers but for rounding.
 
