@@ -146,10 +146,11 @@ def ensemble_figures(cases: Sequence[Case], *, helpers: int) -> list[Figure]:
 
 def found_and_true(cases: Sequence[Case]) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
     """Found and true intensities (2 x keyframes, ``SCORED_AUS``) of all patients' halves; the person of each row."""
-    found = np.concatenate([half for case in cases for half in (case.left, case.right)])
-    truth = np.concatenate([half for case in cases for half in (case.true_left, case.true_right)])
+    none = np.zeros((0, len(ALL_AUS)))  # weights may be so bad that nobody could be assessed
+    found = np.concatenate([none, *(half for case in cases for half in (case.left, case.right))])
+    truth = np.concatenate([none, *(half for case in cases for half in (case.true_left, case.true_right))])
     columns = [ALL_AUS.index(au) for au in SCORED_AUS]
-    people = np.concatenate([np.full(2 * len(case.left), case.person) for case in cases])
+    people = np.repeat([case.person for case in cases], [2 * len(case.left) for case in cases]).astype(np.int64)
     return found[:, columns], truth[:, columns], people
 
 

@@ -99,6 +99,14 @@ def test_dose_response_is_that_of_ranks() -> None:
     assert dose_figures(falling)[0].value == pytest.approx(-1.0)
 
 
+def test_of_nobody_there_is_nothing_to_measure() -> None:
+    """Weights may be so bad that no face is found."""
+    figures = [*landmark_figures([]), *au_figures([]), *ensemble_figures([], helpers=2), *side_figures([])]
+    figures += [*grade_figures([]), *synkinesis_figures([]), *dose_figures([]), *recording_figures([])]
+    assert len(figures) > 30 and all(figure.value is None for figure in figures)
+    assert "not measured" in to_markdown(figures, title="T", about=[])
+
+
 def test_recordings_by_weakness() -> None:
     trials = [Trial(video, "left", 1.0, "left") for video in range(4)]
     trials += [Trial(video, "right", 0.25, "right" if video else None) for video in range(4)]
