@@ -102,9 +102,7 @@ def run_landmarks(
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, FaceTrack, Landmarks]:
     """The 68 points of every frame of a video, picture or folder of pictures; raises as ``assess`` does."""
-    run = _Run.start(settings, execution, on_progress)
-    with beside_decoder():
-        clip, track, landmarks, _ = run.landmarks(path, mirrored=mirrored)
+    clip, track, landmarks, _ = _Run.start(settings, execution, on_progress).landmarks(path, mirrored=mirrored)
     return clip, track, landmarks
 
 
@@ -272,6 +270,7 @@ class _Run:
         require_face(track, path)
         return clip, track
 
+    @beside_decoder()
     def landmarks(
         self, path: Path | str, *, mirrored: bool, on_found: FoundCallback | None = None
     ) -> tuple[Clip, FaceTrack, Landmarks, bool]:
@@ -306,8 +305,7 @@ class _Run:
     def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
         """Hop 4: the frames that differ, aligned; they are cut out while hop 3 has the pictures at hand."""
         candidates = Candidates(self.settings.keyframes, self.settings.face)
-        with beside_decoder():
-            clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
+        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
         with self.stage("keyframes"):
             if not shown:
                 candidates = find_candidates(clip, track, landmarks, self.settings.keyframes, self.settings.face)

@@ -158,7 +158,7 @@ def test_memory_does_not_grow_with_the_length(shown: tuple[list[ByteImage], Floa
 
     peak(1)  # models and caches
     frame = shown[0][0].nbytes
-    assert peak(12) - peak(4) < 8 * frame, "64 frames more"
+    assert peak(12) - peak(4) < 4 * frame
 
 
 def test_what_fails_while_points_are_found_is_told(clip_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
