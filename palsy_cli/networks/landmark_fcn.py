@@ -182,8 +182,8 @@ class JoinedInput(nn.Module):
         count, _, height, width = coarse.shape
         tiles = coarse.permute(0, 2, 3, 1).reshape(count, height, width, self.tile, self.tile, -1)
         answer = functional.conv2d(picture, self.picture, self.bias, padding=1)
-        as_tiles = answer.permute(0, 2, 3, 1).unflatten(2, (width, self.tile)).unflatten(1, (height, self.tile))
-        as_tiles += tiles.transpose(2, 3)  # a view: nothing is laid out first
+        in_tiles = answer.permute(0, 2, 3, 1).view(count, height, self.tile, width, self.tile, -1)
+        in_tiles += tiles.transpose(2, 3)  # a view of the answer: nothing is laid out first
         return answer
 
 

@@ -63,9 +63,7 @@ class HalvingMax(nn.Module):
 
 
 def pool_first(network: nn.Module) -> None:
-    """Let 2x2 max-pooling go before the ReLU in front of it, in place: the same answers, a quarter of the values.
-
-    """
+    """Let 2x2 max-pooling go before the ReLU in front of it, in place: the same answers, a quarter of the values."""
     for module in list(network.modules()):
         if not isinstance(module, nn.Sequential):
             continue

@@ -175,7 +175,8 @@ class _Side:
 def half_tensor(images: ByteImage, size: tuple[int, int]) -> Tensor:
     """Half faces (B, 512, 256, 3) uint8 as (B, 3, height, width) in 0..1, reduced by area averaging."""
     height, width = size
-    small = [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in images]
+    plain = (np.ascontiguousarray(image) for image in images)  # a mirrored half is a view with steps backwards
+    small = [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in plain]
     stacked = np.ascontiguousarray(np.stack(small).transpose(0, 3, 1, 2))
     return torch.from_numpy(stacked).float() / 255
 

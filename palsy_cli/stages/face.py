@@ -9,17 +9,18 @@ usable is judged by geometry and sharpness: a hand before the mouth or a hard sh
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from palsy_cli.errors import NoFaceError
 from palsy_cli.records import FaceTrack, FloatArray, Frame
-from palsy_cli.stages.sightings import Sighting, Watch
+from palsy_cli.stages.sightings import Sighting, SightingLog, Watch
 from palsy_cli.stages.video import iter_frames
 
 if TYPE_CHECKING:
@@ -59,14 +60,26 @@ _ADVICE = {
 
 @dataclass(eq=False)
 class _Tracklet:
-    """Detections that follow each other closely in time and place, at most one a frame."""
+    """Detections that follow each other closely in time and place, at most one a frame: their numbers in the log."""
 
-    faces: list[Sighting]
+    log: SightingLog
+    last: Sighting
+    rows: array[int] = field(default_factory=lambda: array("q"))
+
+    @property
+    def faces(self) -> list[Sighting]:
+        """All of them, in order."""
+        return [self.log[row] for row in self.rows]
 
     @property
     def frames(self) -> set[int]:
         """The frames it is seen in."""
-        return {face.frame for face in self.faces}
+        return {self.log.frame_of(row) for row in self.rows}
+
+    def add(self, row: int, face: Sighting) -> None:
+        """Go on with the next sighting."""
+        self.rows.append(row)
+        self.last = face
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -76,9 +89,10 @@ class _Tracklet:
         the middle, earliness, confidence, sharpness) do not change when the picture is mirrored; only when all of
         them are equal does the place in the picture decide, upper and then image-left first.
         """
-        prominence = sum(face.prominence for face in self.faces)
-        off_centre = sum(face.off_centre for face in self.faces) / len(self.faces)
-        first = self.faces[0]
+        faces = self.faces
+        prominence = sum(face.prominence for face in faces)
+        off_centre = sum(face.off_centre for face in faces) / len(faces)
+        first = faces[0]
         ties = (round(off_centre, 6), first.frame, -round(first.score, 6), -round(first.sharpness, 3))
         return (-round(prominence, 6), *ties, first.box[1], first.box[0])
 
@@ -113,14 +127,15 @@ def track_patient(
         VideoError: the file cannot be opened any more.
     """
     times: list[float] = []
-    candidates: list[list[Sighting]] = []
+    candidates = SightingLog()
     foremost = _Foremost(settings, on_foremost)
     has_clock = clip.kind == "video"
     watch = Watch(detector, settings, has_clock=has_clock, batch_size=batch_size)
     with closing(iter_frames(clip)) as frames:
         for batch, faces in watch.follow(frames):
             foremost.add(batch, faces)
-            candidates += faces
+            for face in itertools.chain.from_iterable(faces):
+                candidates.add(face)
             for frame in batch:
                 times.append(frame.time_s)
                 if on_frame is not None:
@@ -195,32 +210,31 @@ def _mismatch(earlier: Sighting, later: Sighting, *, reach: float, has_clock: bo
     return distance + growth
 
 
-def _link(candidates: Sequence[list[Sighting]], *, has_clock: bool) -> list[_Tracklet]:
+def _link(candidates: SightingLog, *, has_clock: bool) -> list[_Tracklet]:
     """Follow every face from frame to frame: the best fitting pairs first, unseen for at most ``GAP_S``.
 
     Without a clock (photographs) a face may be anywhere in the next picture.
     """
     finished: list[_Tracklet] = []
     active: list[_Tracklet] = []
-    for faces in candidates:
-        if not faces:
-            continue
+    for _, group in itertools.groupby(range(len(candidates)), candidates.frame_of):
+        rows = list(group)
+        faces = [candidates[row] for row in rows]
         now_s = faces[0].time_s
-        lost = [t for t in active if has_clock and now_s - t.faces[-1].time_s > GAP_S]
+        lost = [t for t in active if has_clock and now_s - t.last.time_s > GAP_S]
         finished += lost
         active = [t for t in active if t not in lost]
         pairs = []
-        for (row, tracklet), (column, face) in itertools.product(enumerate(active), enumerate(faces)):
-            last = tracklet.faces[-1]
-            reach = REACH + REACH_PER_S * (now_s - last.time_s)
-            pairs.append((round(_mismatch(last, face, reach=reach, has_clock=has_clock), 9), row, column))
-        free_rows, free_columns = set(range(len(active))), set(range(len(faces)))
-        for mismatch, row, column in sorted(pairs):
-            if mismatch < float("inf") and row in free_rows and column in free_columns:
-                active[row].faces.append(faces[column])
-                free_rows.remove(row)
+        for (place, tracklet), (column, face) in itertools.product(enumerate(active), enumerate(faces)):
+            reach = REACH + REACH_PER_S * (now_s - tracklet.last.time_s)
+            pairs.append((round(_mismatch(tracklet.last, face, reach=reach, has_clock=has_clock), 9), place, column))
+        free_places, free_columns = set(range(len(active))), set(range(len(faces)))
+        for mismatch, place, column in sorted(pairs):
+            if mismatch < float("inf") and place in free_places and column in free_columns:
+                active[place].add(rows[column], faces[column])
+                free_places.remove(place)
                 free_columns.remove(column)
-        active += [_Tracklet([faces[column]]) for column in sorted(free_columns)]
+        active += [_Tracklet(candidates, faces[i], array("q", [rows[i]])) for i in sorted(free_columns)]
     return finished + active
 
 

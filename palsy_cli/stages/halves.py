@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from palsy_cli.records import ByteImage, HalfFaces, Keyframes
 from palsy_cli.stages.alignment import ALIGNED_SIZE
 
@@ -22,8 +20,6 @@ def split_aligned(aligned: ByteImage) -> HalfFaces:
         aligned: (K, 512, 512, 3) RGB uint8; in an unmirrored picture the patient's left is at larger x.
 
     Returns:
-        Left and right halves (K, 512, 256, 3), the midline at column 0 of both.
+        Left and right halves (K, 512, 256, 3), the midline at column 0 of both. They are views of the same memory.
     """
-    left = aligned[:, :, MIDLINE:]
-    right = aligned[:, :, :MIDLINE][:, :, ::-1]
-    return HalfFaces(np.ascontiguousarray(left), np.ascontiguousarray(right))
+    return HalfFaces(left=aligned[:, :, MIDLINE:], right=aligned[:, :, :MIDLINE][:, :, ::-1])

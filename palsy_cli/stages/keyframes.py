@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,9 @@ COMPARE_SIDE = 48
 FACE_SIDE = 320
 FACE_MARGIN = 1.25
 #: Candidates kept for each keyframe: how the head is mostly held is known at the end, and who turns it away then falls.
-_SPARE = 2
+_SPARE = 1.25
+#: Candidates whose pictures are kept as they are, the latest; those of the others are packed to a quarter.
+_UNPACKED = 64
 
 
 def alignment_points(track: FaceTrack, landmarks: Landmarks, settings: FaceSettings) -> FloatArray:
@@ -63,8 +66,8 @@ class Candidate:
     Attributes:
         frame: its number.
         small: (48, 48) the grey stabilised face.
-        aligned: (512, 512, 3) the face for the halves.
-        face: (320, 320, 3) the upright face.
+        aligned: (512, 512, 3) the face for the halves, or its PNG.
+        face: (320, 320, 3) the upright face, or its PNG.
         face_points: (68, 2) in pixels of ``face``.
     """
 
@@ -73,6 +76,27 @@ class Candidate:
     aligned: ByteImage
     face: ByteImage
     face_points: FloatArray
+
+    def packed(self) -> Candidate:
+        """With PNGs (B,) in place of the pictures; nothing is lost."""
+        return dataclasses.replace(self, aligned=_pack(self.aligned), face=_pack(self.face))
+
+    def unpacked(self) -> Candidate:
+        """With pictures in place of the PNGs."""
+        return dataclasses.replace(self, aligned=_unpack(self.aligned), face=_unpack(self.face))
+
+
+def _pack(picture: ByteImage) -> ByteImage:
+    """The PNG (B,) of a picture (H, W, 3); a PNG as it is."""
+    if picture.ndim == 1:
+        return picture
+    quickly = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    return np.asarray(cv2.imencode(".png", picture, quickly)[1], np.uint8)
+
+
+def _unpack(picture: ByteImage) -> ByteImage:
+    """The picture (H, W, 3) of a PNG (B,); a picture as it is."""
+    return np.asarray(cv2.imdecode(picture, cv2.IMREAD_COLOR), np.uint8) if picture.ndim == 1 else picture
 
 
 @dataclass(frozen=True)
@@ -97,7 +121,7 @@ class Candidates:
     """
 
     def __init__(self, settings: KeyframeSettings, face_settings: FaceSettings) -> None:
-        self._threshold, self._at_most = settings.threshold, _SPARE * max(settings.max_keyframes, 2)
+        self._threshold, self._at_most = settings.threshold, round(_SPARE * max(settings.max_keyframes, 2))
         self._deviation_s = face_settings.smooth_s
         self._waiting: list[_Seen] = []
         self._times_s: list[float] = []
@@ -142,6 +166,8 @@ class Candidates:
         faces = [kept.small for kept in self._kept]
         chosen, self._threshold = _thin(faces, threshold=self._threshold, at_most=self._at_most)
         self._kept = [self._kept[i] for i in chosen]
+        for i in range(len(self._kept) - _UNPACKED):
+            self._kept[i] = self._kept[i].packed()
 
     def _smooth_anchors(self, seen: _Seen) -> FloatArray:
         if self._deviation_s <= 0:
@@ -210,7 +236,7 @@ def select_keyframes(
     facing = set(seen[facing_as_usual(anchors[seen], limit=settings.max_head_turn)].tolist())
     found = [one for one in found if one.frame in facing] or found
     faces = [one.small for one in found]
-    kept = [found[i] for i in choose(faces, threshold=settings.threshold, at_most=settings.max_keyframes)]
+    kept = [found[i].unpacked() for i in choose(faces, threshold=settings.threshold, at_most=settings.max_keyframes)]
     frames = np.array([one.frame for one in kept], np.int64)
     return Keyframes(
         frames=frames,

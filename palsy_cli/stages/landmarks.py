@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -40,6 +43,18 @@ def standardise(x: Tensor) -> Tensor:
     return (x - mean) / x.std((1, 2, 3), keepdim=True).clamp_min(1e-3)
 
 
+class _Foreseen(NamedTuple):
+    """Faces whose points were found together: frames, hashes of the five points, float32 (B, 68, 2), peaks (B,).
+
+    An hour has a hundred thousand frames; in float32 the points are still good to a thousandth of a pixel.
+    """
+
+    frames: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.int64]
+    points: FloatArray
+    peaks: FloatArray
+
+
 class ForeseenPoints:
     """The 68 points of faces that will probably turn out to be the patient's, found while the pictures are at hand.
 
@@ -59,12 +74,12 @@ class ForeseenPoints:
         on_found: FoundCallback | None = None,
     ) -> None:
         self._finder, self._on_found = PointFinder(network, settings, batch_size=batch_size), on_found
-        self._five: dict[int, FloatArray] = {}
-        self._found: dict[int, tuple[FloatArray, float]] = {}
+        self._hashes: deque[int] = deque()
+        self._batches: list[_Foreseen] = []
 
     def add(self, frames: Sequence[Frame], five: FloatArray) -> None:
         """The next frames, whose faces the five points (len(frames), 5, 2) tell; some wait for those to come."""
-        self._five |= {frame.index: own for frame, own in zip(frames, five, strict=True)}
+        self._hashes.extend(_hash(own) for own in five)
         self._keep(self._finder.add(frames, five))
 
     def finish(self) -> None:
@@ -72,22 +87,32 @@ class ForeseenPoints:
         self._keep(self._finder.finish())
 
     def _keep(self, batches: Iterable[FoundBatch]) -> None:
-        for frames, found, peak in batches:
-            self._found |= {
-                f.index: (own, float(own_peak)) for f, own, own_peak in zip(frames, found, peak, strict=True)
-            }
+        for frames, found, peaks in batches:
+            numbers = np.array([frame.index for frame in frames])
+            hashes = np.array([self._hashes.popleft() for _ in frames])
+            self._batches.append(_Foreseen(numbers, hashes, found.astype(np.float32), peaks))
             if self._on_found is not None:
                 self._on_found(frames, found)
 
     def of(self, frame: int, five: FloatArray) -> tuple[FloatArray, float] | None:
         """Points (68, 2) and mean peak of a frame's face; ``None`` when another face was taken, or none."""
-        return self._found[frame] if frame in self._found and np.array_equal(self._five[frame], five) else None
+        number = bisect.bisect_left(self._batches, frame, key=lambda batch: batch.frames[-1])
+        for batch in self._batches[number : number + 1]:
+            row = int(np.searchsorted(batch.frames, frame))
+            if batch.frames[row] == frame and batch.hashes[row] == _hash(five):
+                return batch.points[row], float(batch.peaks[row])
+        return None
 
     def came_true(self, track: FaceTrack) -> bool:
         """Whether all usable faces of a track, and no others, had points that could be measured."""
-        measured = {frame for frame, (own, _) in self._found.items() if np.isfinite(own).all()}
+        measured = {int(n) for one in self._batches for n in one.frames[np.isfinite(one.points).all((1, 2))]}
         usable = np.flatnonzero(track.usable).tolist()
         return measured == set(usable) and all(self.of(frame, track.points[frame]) is not None for frame in usable)
+
+
+def _hash(five: FloatArray) -> int:
+    """A number by which five points (5, 2) are known again, in this process."""
+    return hash(five.astype(np.float64).tobytes())
 
 
 def fit_landmarks(
@@ -227,6 +252,7 @@ class PointFinder:
             images = [frame.image for frame in frames[rows]]
             found, sure = _locate_at(images, five[rows], self._network, self._settings)
             peak = sure.mean(1)
+            found = found.astype(np.float32).astype(np.float64)  # as ``_Foreseen`` keeps them, whoever asks
             found[peak < self._settings.min_peak] = np.nan
             return frames[rows], found, peak
 

@@ -6,6 +6,7 @@ detector places it. Where the faces of two looks do not pair up, or one moved fa
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,6 +33,8 @@ EVEN_SHIFT = 0.15
 EVEN_GROWTH = 1.1
 #: Frames that wait for the next look at most, whatever their rate: their pictures are kept.
 MOST_WAITING = 8
+#: Numbers of a sighting beside its frame: time, box, points and six more.
+_VALUES = 1 + 4 + 10 + 6
 
 
 class Sighting(NamedTuple):
@@ -52,6 +55,34 @@ class Sighting(NamedTuple):
     def centre(self) -> FloatArray:
         """(2,) middle of the box."""
         return np.asarray((self.box[:2] + self.box[2:]) / 2)
+
+
+class SightingLog:
+    """Sightings by the hundred thousand, an hour of video, at 176 bytes each."""
+
+    def __init__(self) -> None:
+        self._frames, self._values = array("q"), array("d")
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def add(self, face: Sighting) -> None:
+        """Remember one more."""
+        frame, time_s, box, points, *rest = face
+        self._frames.append(frame)
+        self._values.extend((time_s, *box, *points.ravel(), *rest))
+
+    def frame_of(self, row: int) -> int:
+        """Number of the frame of a sighting."""
+        return self._frames[row]
+
+    def __getitem__(self, row: int) -> Sighting:
+        """The sighting that was added as number ``row``."""
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        time_s, *values = self._values[row * _VALUES : (row + 1) * _VALUES]
+        box, points = np.array(values[:4]), np.array(values[4:14]).reshape(5, 2)
+        return Sighting(self._frames[row], time_s, box, points, *values[14:])
 
 
 class Watch:

@@ -11,7 +11,7 @@ from timm.models.resnet import make_blocks
 from torch import nn
 
 from palsy_cli.networks.backbones import VGG_CONVS, VGG_WIDTHS
-from palsy_cli.networks.layers import fold_norms, residual_stages, vgg_block
+from palsy_cli.networks.layers import HalvingMax, fold_norms, pool_first, residual_stages, vgg_block
 from palsy_cli.networks.registry import build_network
 from palsy_cli.networks.retinaface import box_iou, nms
 
@@ -78,7 +78,23 @@ def test_folded_norms_do_not_change_the_answers(name: str, shape: tuple[int, ...
         before = network.eval()(x)
         fold_norms(network)
         after = network(x)
+        pool_first(network)
+        torch.testing.assert_close(network(x), after, rtol=0, atol=0)
     for first, second in zip(before, after, strict=True) if isinstance(before, tuple) else [(before, after)]:
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
         assert first.std() > 0
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+@pytest.mark.parametrize("sides", [(8, 6), (7, 5), (2, 3)])
+def test_maxima_of_rows_and_columns_are_max_pooling(sides: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *sides, generator=torch.Generator().manual_seed(0))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        assert torch.equal(HalvingMax()(x.to(memory_format=layout)), nn.functional.max_pool2d(x, 2))
+
+
+def test_only_pooling_behind_a_relu_goes_first() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2), nn.MaxPool2d(2), nn.ReLU(), nn.MaxPool2d(3))
+    pool_first(network)
+    kinds = [type(layer) for layer in network]
+    assert kinds == [nn.Conv2d, HalvingMax, nn.ReLU, nn.MaxPool2d, nn.ReLU, nn.MaxPool2d]

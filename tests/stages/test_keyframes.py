@@ -15,6 +15,7 @@ from palsy_cli.errors import NoFaceError
 from palsy_cli.records import ByteImage, Clip, FaceTrack, FloatArray, Frame, Keyframes, Landmarks
 from palsy_cli.stages import alignment
 from palsy_cli.stages.keyframes import (
+    Candidate,
     Candidates,
     choose,
     facing_as_usual,
@@ -198,16 +199,28 @@ def test_a_candidate_differs_from_the_one_before() -> None:
 
 def test_however_long_a_film_its_candidates_are_few_and_span_it() -> None:
     levels = np.random.default_rng(0).integers(20, 200, 300).tolist()
-    settings = KeyframeSettings(threshold=1.5, max_keyframes=5)
+    settings = KeyframeSettings(threshold=1.5, max_keyframes=80)
     candidates = brightening(levels, settings)
-    assert len(candidates._kept) <= 10
+    assert len(candidates._kept) <= 100
     found = candidates.finish()
-    assert found[0].frame == 0 and found[-1].frame == 299 and 5 <= len(found) <= 11
+    assert found[0].frame == 0 and found[-1].frame == 299 and 65 <= len(found) <= 101
     assert np.abs(np.diff([levels[one.frame] for one in found[:-1]])).min() > 20
+    packed = [one.aligned.ndim == 1 for one in found]
+    assert packed == sorted(packed, reverse=True) and packed.count(True) >= 1 and packed.count(False) <= 65
     track, landmarks = track_of(np.tile(neutral_points(), (300, 1, 1)), ("",) * 300)
     clip = Clip(Path("film.mp4"), "", 30.0, width=512, height=512)
     kept = select_keyframes(clip, track, landmarks, candidates, settings, FaceSettings(smooth_s=0.0))
-    assert 2 <= len(kept.frames) <= 5 and set(kept.frames) <= {one.frame for one in found}
+    assert 2 <= len(kept.frames) <= 80 and set(kept.frames) <= {one.frame for one in found}
+    assert kept.aligned[:, 0, 0, 0].tolist() == [levels[frame] for frame in kept.frames]
+
+
+def test_what_is_packed_comes_back_as_it_was() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 40, 30, 3), np.uint8)
+    one = Candidate(7, pictures[0, :, :, 0], pictures[0], pictures[1], neutral_points())
+    packed = one.packed()
+    assert packed.aligned.ndim == packed.face.ndim == 1 and packed.packed().aligned is packed.aligned
+    again = packed.unpacked()
+    assert np.array_equal(again.aligned, one.aligned) and np.array_equal(again.face, one.face)
 
 
 def test_no_picture_is_kept_longer_than_its_points_are_needed() -> None:

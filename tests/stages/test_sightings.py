@@ -10,7 +10,7 @@ import pytest
 from palsy_cli.config import FaceSettings
 from palsy_cli.records import ByteImage, FloatArray, Frame
 from palsy_cli.stages.detection import Detections
-from palsy_cli.stages.sightings import MOST_WAITING, Sighting, Watch, measure_sharpness
+from palsy_cli.stages.sightings import MOST_WAITING, Sighting, SightingLog, Watch, measure_sharpness
 
 WIDTH, HEIGHT = 320, 240
 SETTINGS = FaceSettings(detect_every_s=0.1)
@@ -132,3 +132,17 @@ def test_sharpness_is_that_of_the_box_and_of_its_mirror_image() -> None:
     mirror = np.ascontiguousarray(image[:, ::-1])
     assert measure_sharpness(mirror, back) == pytest.approx(measure_sharpness(image, sharp), rel=0.01)
     assert measure_sharpness(image, np.array([-90.0, 0, -20, 50])) == 0
+
+
+def test_the_log_gives_back_what_it_took() -> None:
+    rng, log = np.random.default_rng(0), SightingLog()
+    faces = [Sighting(i // 2, *rng.random(1), rng.random(4), rng.random((5, 2)), *rng.random(6)) for i in range(5)]
+    for face in faces:
+        log.add(face)
+    assert len(log) == 5 and [log.frame_of(row) for row in range(5)] == [0, 0, 1, 1, 2]
+    for row, face in enumerate(faces):
+        again = log[row]
+        assert np.array_equal(again.box, face.box) and np.array_equal(again.points, face.points)
+        assert [again.frame, again.time_s, *again[4:]] == [face.frame, face.time_s, *face[4:]]
+    with pytest.raises(IndexError):
+        log[5]
