@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,18 +47,21 @@ def landmarks_csv(clip: Clip, track: FaceTrack, landmarks: Landmarks) -> str:
     Frames are measured unmirrored; for a mirrored recording ``x`` is turned back, so that the points lie on the video.
     """
     header = [*QUALITY_COLUMNS, *(f"x_{p}" for p in range(68)), *(f"y_{p}" for p in range(68))]
-    rows = []
+    return to_csv(header, _landmark_rows(clip, track, landmarks))
+
+
+def _landmark_rows(clip: Clip, track: FaceTrack, landmarks: Landmarks) -> Iterator[list[str]]:
+    """One at a time: the cells of an hour take a gigabyte."""
     for frame, reason in enumerate(track.reasons):
         points = landmarks.points[frame]
         reason = reason or ("" if np.isfinite(points).all() else "no_landmarks")
         start = [str(frame), f"{track.times_s[frame]:.6f}"]
         if reason:
-            rows.append([*start, "0", "", reason, *[""] * 136])
+            yield [*start, "0", "", reason, *[""] * 136]
             continue
         x = clip.width - 1 - points[:, 0] if clip.mirrored else points[:, 0]
         values = [decimal(value, 2) for value in (*x, *points[:, 1])]
-        rows.append([*start, "1", decimal(landmarks.confidence[frame], 4), "", *values])
-    return to_csv(header, rows)
+        yield [*start, "1", decimal(landmarks.confidence[frame], 4), "", *values]
 
 
 def decimal(value: float, places: int) -> str:
@@ -67,7 +71,8 @@ def decimal(value: float, places: int) -> str:
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Comma-separated text that any reader takes apart as it was; lines end in a bare newline on every system."""
-    return "".join(_csv_line([str(cell) for cell in row]) + "\n" for row in (header, *rows))
+    lines = (_csv_line([str(cell) for cell in row]) + "\n" for row in itertools.chain([header], rows))
+    return "".join(lines)
 
 
 def _csv_line(cells: list[str]) -> str:
