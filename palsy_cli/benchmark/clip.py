@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 
@@ -14,7 +17,7 @@ from palsy_cli.simulate.clips import DrawnRenderer, simulate_frames
 from palsy_cli.simulate.palsy import house_brackmann_preset
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.script import PROTOCOL, write_script
-from palsy_cli.stages.video import iter_frames, read_clip, write_video
+from palsy_cli.stages.video import write_video
 
 #: Picture and rate of the made-up recording.
 WIDTH, HEIGHT, FPS = 1920, 1080, 30.0
@@ -31,17 +34,30 @@ def make_clip(path: Path, *, seconds: float) -> Path:
 
     Args:
         path: the mp4 to write.
-        seconds: its length; beyond 30 s the patient begins again.
+        seconds: its length; beyond 30 s the film repeats itself.
     """
-    frames = round(seconds * FPS)
-    if seconds > _DRAWN_S:
-        short = make_clip(path.with_name("drawn.mp4"), seconds=_DRAWN_S)
-        clip = read_clip(short)
-        again = itertools.chain.from_iterable(iter_frames(clip) for _ in itertools.count())
-        pictures: Iterator[ByteImage] = (frame.image for frame in again)
-    else:
-        pictures = _filmed()
-    write_video(itertools.islice(pictures, frames), path, fps=FPS)
+    times = math.ceil(seconds / _DRAWN_S)
+    if times > 1:
+        return _repeat(make_clip(path.with_name("drawn.mp4"), seconds=seconds / times), path, times)
+    write_video(itertools.islice(_filmed(), round(seconds * FPS)), path, fps=FPS)
+    return path
+
+
+def _repeat(short: Path, path: Path, times: int) -> Path:
+    """Write a film so many times in a row, as it was encoded."""
+    length = 0
+    with av.open(path, "w") as longer:
+        stream: Any = None
+        for _ in range(times):
+            with av.open(short) as film:
+                source = film.streams.video[0]
+                stream = stream or longer.add_stream_from_template(source)
+                for packet in film.demux(source):
+                    if packet.dts is None or packet.pts is None:  # the end
+                        continue
+                    packet.pts, packet.dts, packet.stream = packet.pts + length, packet.dts + length, stream
+                    longer.mux(packet)
+                length += round(source.frames / FPS / source.time_base)
     return path
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import Result
 
@@ -46,6 +47,14 @@ def test_a_made_up_recording_is_like_a_cameras(tmp_path: Path) -> None:
     clip = read_clip(make_clip(tmp_path / "made.mp4", seconds=0.2))
     assert (clip.width, clip.height, clip.fps) == (WIDTH, HEIGHT, FPS)
     assert sum(1 for _ in iter_frames(clip)) == 6
+
+
+def test_a_long_recording_repeats_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("palsy_cli.benchmark.clip._DRAWN_S", 0.3)
+    frames = list(iter_frames(read_clip(make_clip(tmp_path / "made.mp4", seconds=0.8))))
+    assert len(frames) == 24
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(24) / FPS, atol=1e-3)
+    assert all(np.array_equal(frames[k].image, frames[k + 8].image) for k in range(16))
 
 
 @pytest.mark.parametrize(
