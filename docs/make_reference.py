@@ -18,6 +18,7 @@ from palsy_cli import config
 from palsy_cli.batch.au_table import AU_COLUMNS
 from palsy_cli.batch.summary import COLUMNS, Column
 from palsy_cli.cli import app
+from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.datasets.catalogue import dataset_specs
 from palsy_cli.networks.manifest_file import read_manifest
 from palsy_cli.norms import Norms
@@ -83,6 +84,28 @@ What palsy can learn from and be measured on. No data come along: ask for a copy
 
 | name | what | folds |
 |---|---|---|
+"""
+MEASURES_HEAD = """# Measures
+
+Made from `palsy_cli/clinic/definitions.py` by `make docs`; do not edit.
+
+What a ruler on the face would say, of each side and in every frame. `assessment.json` holds them under
+`clinic.measures`, the report in *Measures in each movement*. Points are numbered as in `landmarks.csv`, those of the
+patient's left standing for both sides.
+
+- **Axes** are the face's own: x through the middles of the eyes, y up, from four canthi and the root of the nose (36,
+  39, 42, 45, 27) in each frame. A tilted or approaching head changes nothing; frames in which the nose tip leaves its
+  resting place by more than `clinic.max_head_turn` are left out.
+- **Rest** is the resting keyframes and what lies within 0.2 s of them; values are medians over those frames, and over
+  the frames in which a movement is at 80 % of its extent or more.
+- **Unit**: the distance of the eyes at rest (between the middles of the canthi). Millimetres come from the irises
+  (11.7 mm across, SD 0.42 mm between people), measured in open eyes at rest and then frozen, or from `--ipd-mm` or
+  `--mm-per-px`. Without one of them lengths stay in eye distances.
+- **Movements** are found in the points by their direction; one that was not made is not assessed.
+- **Smaller of larger**: the smaller side's value divided by the larger's.
+
+| name | title | kind | how | source |
+|---|---|---|---|---|
 """
 KINDS: dict[Any, str] = {
     bool: "true or false", int: "whole number", float: "number", str: "text", Norms: "table `[norms]`",
@@ -212,7 +235,22 @@ def datasets_page() -> str:
     return DATASETS_HEAD + "".join(rows) + "".join(parts)
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page, "cohort.md": cohort_page, "datasets.md": datasets_page}
+def measures_page() -> str:
+    """How every measure of the clinic is computed."""
+    rows = [
+        f"| `{each.name}` | {each.title} | {each.kind} | {cell(each.formula)} | {each.source} |\n"
+        for each in DEFINITIONS.values()
+    ]
+    return MEASURES_HEAD + "".join(rows)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "cohort.md": cohort_page,
+    "datasets.md": datasets_page,
+    "measures.md": measures_page,
+}
 
 if __name__ == "__main__":
     for file, make in PAGES.items():

@@ -153,6 +153,19 @@ class SymptomSettings:
 
 
 @dataclass(frozen=True)
+class ClinicSettings:
+    """Millimetres, movements and excursions (ours)."""
+
+    #: Distance of the pupils in mm, as measured on the patient; 0 takes the scale from the irises.
+    ipd_mm: float = 0.0
+    #: Millimetres in a pixel of the video, in the plane of the face; 0 takes the scale from the irises.
+    mm_per_px: float = 0.0
+    #: A frame is left out when the nose tip is further from its resting place on the face (eye distances); 0.1 is a
+    #: turn of about 12 degrees.
+    max_head_turn: float = 0.1
+
+
+@dataclass(frozen=True)
 class GradeSettings:
     """Severity and House-Brackmann."""
 
@@ -199,6 +212,7 @@ class Settings:
     action_units: ActionUnitSettings = field(default_factory=ActionUnitSettings)
     symptoms: SymptomSettings = field(default_factory=SymptomSettings)
     grades: GradeSettings = field(default_factory=GradeSettings)
+    clinic: ClinicSettings = field(default_factory=ClinicSettings)
 
     def fingerprint(self) -> str:
         """SHA-256 of all values, in hex."""

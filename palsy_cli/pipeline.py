@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from palsy_cli.clinic.examine import examine
+from palsy_cli.clinic.scale import contradicts_iris
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import ModelError, NoFaceError
@@ -23,6 +25,7 @@ from palsy_cli.norms import require_weights
 from palsy_cli.records import (
     ActionUnits,
     Assessment,
+    ClinicMeasures,
     Clip,
     FaceTrack,
     FloatArray,
@@ -79,6 +82,7 @@ def assess(
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
+    clinic = run.clinic(track, landmarks, keyframes, action_units)
     return Assessment(
         clip=clip,
         track=track,
@@ -87,8 +91,9 @@ def assess(
         action_units=action_units,
         symptoms=symptoms,
         grades=grades,
+        clinic=clinic,
         models=run.models.cards(),
-        warnings=tuple(find_warnings(track, keyframes)),
+        warnings=tuple(find_warnings(track, keyframes, clinic)),
         run=run_info(run.settings, device=run.models.device, seconds=run.seconds),
     )
 
@@ -150,7 +155,7 @@ def run_grades(
     return clip, run.grades(keyframes, action_units, run.symptoms(action_units))
 
 
-def find_warnings(track: FaceTrack, keyframes: Keyframes) -> Iterator[str]:
+def find_warnings(track: FaceTrack, keyframes: Keyframes, clinic: ClinicMeasures) -> Iterator[str]:
     """What a reader of the results should know about the video."""
     if track.other_faces:
         yield f"{track.other_faces} other face(s) in the video; the large, central, persistent one was taken"
@@ -161,6 +166,11 @@ def find_warnings(track: FaceTrack, keyframes: Keyframes) -> Iterator[str]:
         yield f"only {usable.sum()} of {len(usable)} frames could be used (most often: {commonest})"
     if len(keyframes.frames) < _FEW_KEYFRAMES:
         yield f"only {len(keyframes.frames)} keyframes: the face hardly moves"
+    if contradicts_iris(clinic.scale):
+        yield (
+            f"the scale given ({clinic.scale.mm:.1f} mm between the eyes) contradicts the irises, which say "
+            f"{clinic.scale.iris_mm:.1f} mm"
+        )
 
 
 def _require_length(track: FaceTrack, clip: Clip) -> None:
@@ -347,6 +357,13 @@ class _Run:
                 temperatures=dict(self._temperatures()) if self.settings.grades.calibrated else None,
             )
             return join_opinions(of_pictures, symptoms, self.settings.grades)
+
+    def clinic(
+        self, track: FaceTrack, landmarks: Landmarks, keyframes: Keyframes, action_units: ActionUnits
+    ) -> ClinicMeasures:
+        """Beside the hops: millimetres, movements, excursions, from the landmarks alone."""
+        with self.stage("measures"):
+            return examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

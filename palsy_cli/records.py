@@ -17,6 +17,8 @@ from palsy_cli.config import VideoSettings
 
 Side = Literal["left", "right"]
 WeakSide = Literal["left", "right", "none"]
+MeasureKind = Literal["length", "area", "angle", "share", "speed", "time"]
+ScaleSource = Literal["iris", "ipd", "mm-per-px"]
 FloatArray = npt.NDArray[np.floating[Any]]
 ByteImage = npt.NDArray[np.uint8]
 
@@ -311,6 +313,86 @@ class Grades:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Millimetres of an eye distance at rest and the standard error of that; ``None`` and a reason when unknown.
+
+    ``source`` says where it is from; ``irises`` how many were measured, and ``iris_mm`` what they alone would say.
+    """
+
+    mm: float | None
+    error_mm: float | None
+    source: ScaleSource | None
+    reason: str | None = None
+    irises: int = 0
+    iris_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One movement of the face in a video of N frames.
+
+    Attributes:
+        task: its name, ``None`` when it is none of those known.
+        onset_s, peak_s, offset_s: when it begins, is furthest, and is over, in seconds.
+        peak: (N,) True in the frames in which it is furthest.
+        likeness: 0..1, how much it is like the task.
+    """
+
+    task: str | None
+    onset_s: float
+    peak_s: float
+    offset_s: float
+    peak: npt.NDArray[np.bool_]
+    likeness: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of both sides, or of the midline (then ``middle``); ``None`` with a reason where not assessed.
+
+    Lengths are in eye distances at rest, areas in their squares, speeds in eye distances a second, angles in degrees,
+    times in seconds, shares run from 0 to 1.
+
+    Attributes:
+        name: as ``clinic.definitions`` explains it.
+        task: in which movement, or ``rest``.
+        left, right: the sides' values.
+        middle: a value of the midline.
+        frames: how many frames it rests on.
+        reason: why a value is missing.
+    """
+
+    name: str
+    task: str
+    left: float | None = None
+    right: float | None = None
+    middle: float | None = None
+    frames: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ClinicMeasures:
+    """What a ruler on the face would say.
+
+    Attributes:
+        scale: millimetres, if known.
+        movements: in order of time.
+        measures: at rest and in each movement; empty beside a reason.
+        rest_frames: how many frames the rest was taken from.
+        turned_frames: how many were left out because the head was turned.
+        reason: why nothing was measured.
+    """
+
+    scale: Scale
+    movements: tuple[Movement, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    rest_frames: int = 0
+    turned_frames: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a result must say of a weight file."""
 
@@ -346,6 +428,7 @@ class Assessment:
     action_units: ActionUnits
     symptoms: Symptoms
     grades: Grades
+    clinic: ClinicMeasures
     models: dict[str, ModelCard]
     warnings: tuple[str, ...]
     run: RunInfo

@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.clinic.examine import examine
 from palsy_cli.config import Settings
 from palsy_cli.records import (
     ALL_AUS,
     ActionUnits,
     Assessment,
+    ClinicMeasures,
     Clip,
     FaceTrack,
     Grades,
@@ -22,6 +24,7 @@ from palsy_cli.records import (
     Landmarks,
     ModelCard,
     RunInfo,
+    Scale,
 )
 from palsy_cli.stages.symptoms import find_symptoms
 
@@ -155,6 +158,7 @@ def make_assessment(
             house_brackmann=(0.02, 0.12, 0.55, 0.22, 0.07, 0.02),
             frames=tuple(int(frame) for frame in chosen[[8, 9, 19, 20, 27, 28, 29, 40]]),
         ),
+        clinic=ClinicMeasures(Scale(None, None, None)),
         models={
             name: ModelCard(f"{name}-compact-1", f"{index:x}7f3" * 16, SYNTHETIC)
             for index, name in enumerate(("retinaface", "landmark_fcn", "ovpm", "dvpm", "algrnet", "hb_cascade"))
@@ -170,7 +174,8 @@ def make_assessment(
             settings=dataclasses.asdict(settings),
         ),
     )
-    return dataclasses.replace(record, **changes)
+    clinic = examine(record.track, record.landmarks, record.keyframes, units.rest, settings.clinic)
+    return dataclasses.replace(record, **{"clinic": clinic, **changes})
 
 
 def picture(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

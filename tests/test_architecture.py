@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("exports",),
     ("report", "simulate", "datasets"),
+    ("clinic",),
     ("stages",),
     ("networks", "decoder"),
     ("console", "manifest"),

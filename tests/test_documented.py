@@ -38,7 +38,7 @@ def commands() -> set[str]:
     return plain | {group.name for group in app.registered_groups if group.name}
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md", "cohort.md", "datasets.md"])
+@pytest.mark.parametrize("page", ["settings.md", "cli.md", "cohort.md", "datasets.md", "measures.md"])
 def test_reference_pages_are_up_to_date(page: str) -> None:
     made = maker().PAGES[page]()
     assert (DOCS / "reference" / page).read_text(encoding="utf-8") == made, "run `make docs`"

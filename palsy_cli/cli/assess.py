@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from palsy_cli import console
 from palsy_cli.cli import options
+from palsy_cli.cli.scale_options import IpdMm, MmPerPx, as_overrides
 from palsy_cli.files import REPORT_HTML
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ def assess(
     out: options.OutFolder = None,
     include_images: options.IncludeImages = False,
     mirrored: options.Mirrored = False,
+    ipd_mm: IpdMm = None,
+    mm_per_px: MmPerPx = None,
     device: options.Device = "auto",
     models: options.Models = None,
     profile: options.ProfileOption = None,
@@ -29,7 +32,8 @@ def assess(
     Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
     <name>_assessment here) and prints the path of the report.
     """
-    chosen = options.resolve(profile=profile, config=config, overrides=overrides, device=device, models=models)
+    told = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
+    chosen = options.resolve(profile=profile, config=config, overrides=told, device=device, models=models)
     chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.report import write_report

@@ -10,15 +10,29 @@ import cv2
 import numpy as np
 from markupsafe import Markup
 
+from palsy_cli.clinic.definitions import DEFINITIONS
+from palsy_cli.clinic.measures import Unit, ratio_of, unit_of
 from palsy_cli.config import SymptomSettings
 from palsy_cli.records import SEVERITY_LABELS, Assessment, AuAsymmetry, ByteImage, FloatArray, Symptoms
 from palsy_cli.report import plots, schematic, templating, words
 from palsy_cli.report.json_report import SCHEMA_VERSION
-from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN
+from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN, TASK_NAMES
 from palsy_cli.stages.cooccurrence import cells_under_test
 from palsy_cli.stages.synkinesis import cell_thresholds
 from palsy_cli.text import storable
 
+#: Decimals of a measure.
+UNIT_PLACES: dict[Unit, int] = {
+    "mm": 1,
+    "eye distances": 3,
+    "mm²": 0,
+    "eye distances²": 4,
+    "mm/s": 0,
+    "eye distances/s": 2,
+    "degrees": 0,
+    "s": 2,
+    "share": 0,
+}
 MAX_PHOTOS = 12
 PHOTO_SIDE_PX = 220
 
@@ -53,6 +67,7 @@ def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
         weakness=weakness(assessment.symptoms, settings),
         synkinesis=synkinesis(assessment, settings),
         grades=grades(assessment),
+        clinic=clinic(assessment),
         curves=curves(assessment),
         faces=faces(assessment),
         photos=photos(assessment) if include_images else [],
@@ -112,6 +127,43 @@ def weakness(symptoms: Symptoms, settings: SymptomSettings) -> dict[str, Any]:
         "relative": symptoms.relative,
         "regions": regions,
         "others": [unit_row(mean) for mean in symptoms.action_units if mean.au not in inside],
+    }
+
+
+def clinic(assessment: Assessment) -> dict[str, Any]:
+    """Scale in words, movements with their times, and the measures at rest and in each of them."""
+    found = assessment.clinic
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for measure in found.measures:
+        unit, factor = unit_of(measure, found.scale)
+        percent = 100.0 if unit == "share" else factor
+        values = (None if v is None else percent * v for v in (measure.left, measure.right, measure.middle))
+        left, right, middle = (fixed(value, UNIT_PLACES[unit]) for value in values)
+        groups.setdefault(measure.task, []).append(
+            {
+                "title": DEFINITIONS[measure.name].title,
+                "left": left,
+                "right": right,
+                "middle": None if measure.middle is None else middle,
+                "unit": "%" if unit == "share" else unit,
+                "ratio": ratio_of(measure),
+                "reason": measure.reason,
+            }
+        )
+    times = {
+        task: ", ".join(f"{one.onset_s:.1f}–{one.offset_s:.1f} s" for one in found.movements if one.task == task)
+        for task in groups
+    }
+    return {
+        "reason": found.reason,
+        "scale": words.scale_words(found.scale),
+        "turned": found.turned_frames,
+        "groups": [(TASK_NAMES[task], times[task], rows) for task, rows in groups.items()],
+        "others": [
+            f"{TASK_NAMES[one.task] if one.task else 'another movement'} {one.onset_s:.1f}–{one.offset_s:.1f} s"
+            for one in found.movements
+            if one.task not in groups
+        ],
     }
 
 

@@ -9,7 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from palsy_cli.records import SEVERITY_LABELS, Assessment, Clip, Grades, RegionAsymmetry, Symptoms, SynkinesisPair
+from palsy_cli.clinic.measures import ratio_of, unit_of
+from palsy_cli.records import (
+    SEVERITY_LABELS,
+    Assessment,
+    ClinicMeasures,
+    Clip,
+    Grades,
+    Measure,
+    RegionAsymmetry,
+    Scale,
+    Symptoms,
+    SynkinesisPair,
+)
 from palsy_cli.text import storable
 
 SCHEMA_VERSION = "1.0"
@@ -30,6 +42,7 @@ def assessment_dict(assessment: Assessment) -> dict[str, Any]:
         "quality": quality_dict(assessment),
         **symptoms_dict(assessment.symptoms),
         "grades": grades_dict(assessment.grades),
+        "clinic": clinic_dict(assessment.clinic),
         "models": {
             name: {"name": card.name, "sha256": card.sha256, "trained_on": card.trained_on}
             for name, card in sorted(assessment.models.items())
@@ -183,6 +196,50 @@ def grades_dict(grades: Grades) -> dict[str, Any]:
         "house_brackmann": house_brackmann,
         "house_brackmann_reason": grades.house_brackmann_reason,
         "frames": [int(frame) for frame in grades.frames],
+    }
+
+
+def clinic_dict(clinic: ClinicMeasures) -> dict[str, Any]:
+    """``clinic``: scale, movements and measures; lengths in the unit that each names."""
+    scale = clinic.scale
+    return {
+        "reason": clinic.reason,
+        "scale": {
+            "mm_per_eye_distance": number(scale.mm),
+            "error_mm": number(scale.error_mm),
+            "source": scale.source,
+            "irises": scale.irises,
+            "iris_mm_per_eye_distance": number(scale.iris_mm),
+            "reason": scale.reason,
+        },
+        "rest_frames": clinic.rest_frames,
+        "turned_frames": clinic.turned_frames,
+        "movements": [
+            {
+                "task": one.task,
+                "onset_s": number(one.onset_s),
+                "peak_s": number(one.peak_s),
+                "offset_s": number(one.offset_s),
+                "likeness": number(one.likeness),
+            }
+            for one in clinic.movements
+        ],
+        "measures": [measure_dict(one, scale) for one in clinic.measures],
+    }
+
+
+def measure_dict(measure: Measure, scale: Scale) -> dict[str, Any]:
+    """One measure in the unit that the scale allows."""
+    unit, factor = unit_of(measure, scale)
+    values = {"left": measure.left, "right": measure.right, "middle": measure.middle}
+    return {
+        "name": measure.name,
+        "task": measure.task,
+        "unit": unit,
+        **{place: number(None if value is None else factor * value) for place, value in values.items()},
+        "ratio": number(ratio_of(measure)),
+        "frames": measure.frames,
+        "reason": measure.reason,
     }
 
 

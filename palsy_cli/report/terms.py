@@ -11,6 +11,22 @@ NOTICE = (
     "and have not been validated for your population, camera or clinic."
 )
 
+#: Movements of a recording, as a heading says them.
+TASK_NAMES: dict[str, str] = {
+    "rest": "At rest",
+    "brow_raise": "Raising the brows",
+    "frown": "Frowning",
+    "gentle_eye_closure": "Gentle eye closure",
+    "tight_eye_closure": "Tight eye closure",
+    "snarl": "Snarl",
+    "open_smile": "Open smile",
+    "close_smile": "Closed smile",
+    "lip_pucker": "Lip pucker",
+    "cheek_puff": "Puffing the cheeks",
+    "lower_teeth_EEE": "Showing the lower teeth",
+    "open_mouth": "Opening the mouth",
+}
+
 #: Colours of the patient's sides, distinguishable with every common form of colour blindness.
 LEFT_COLOUR = "#0072B2"
 RIGHT_COLOUR = "#D55E00"

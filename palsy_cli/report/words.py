@@ -13,6 +13,7 @@ from palsy_cli.records import (
     Assessment,
     Cooccurrence,
     RegionAsymmetry,
+    Scale,
     Symptoms,
     SynkinesisPair,
 )
@@ -27,9 +28,9 @@ def symptom_settings(assessment: Assessment) -> SymptomSettings:
     return apply_values(settings, {f"symptoms.{name}": value for name, value in used.items()}).symptoms
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 keyframe``, ``3 keyframes``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """``1 keyframe``, ``3 keyframes``; ``nouns`` where an s does not do."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def listed(items: list[str]) -> str:
@@ -107,6 +108,20 @@ def synkinesis_words(symptoms: Symptoms) -> str:
         return "Not assessed"
     sides = sorted({pair.side for pair in symptoms.pairs})
     return f"Found on the {' and the '.join(sides)}" if sides else "None found"
+
+
+def scale_words(scale: Scale) -> str:
+    """Where millimetres come from, and how sure they are."""
+    if scale.mm is None:
+        return f"No millimetres: {scale.reason}. Lengths are in eye distances at rest."
+    sources = {
+        "iris": f"{plural(scale.irises, 'iris', 'irises')} at rest, taken to be 11.7 mm across",
+        "ipd": "the distance of the pupils that was given",
+        "mm-per-px": "the millimetres in a pixel that were given",
+    }
+    error = f" ± {scale.error_mm:.1f}" if scale.error_mm else ""
+    share = f" Every length may be {percent(scale.error_mm / scale.mm)} off as a whole." if scale.error_mm else ""
+    return f"Scale: {scale.mm:.1f}{error} mm between the eyes, from {sources[scale.source or 'iris']}.{share}"
 
 
 def quality_sentence(assessment: Assessment) -> str:

@@ -21,12 +21,14 @@ from palsy_cli.records import (
     ALL_AUS,
     ActionUnits,
     Assessment,
+    ClinicMeasures,
     Clip,
     FaceTrack,
     Grades,
     Keyframes,
     Landmarks,
     ModelCard,
+    Scale,
 )
 from palsy_cli.stages.symptoms import find_symptoms
 
@@ -81,6 +83,7 @@ def made_up_assessment() -> Assessment:
         action_units=units,
         symptoms=find_symptoms(units),
         grades=Grades(severity=(0.1, 0.6, 0.2, 0.1), house_brackmann=None, house_brackmann_reason="too few frames"),
+        clinic=ClinicMeasures(Scale(None, None, None, "no rest is known"), reason="no resting frame is known"),
         models={"ovpm": ModelCard(name="ovpm", sha256="1" * 64, trained_on="synthetic")},
         warnings=("one frame shows no face",),
         run=run_info(Settings(), device="cpu", seconds={"video": 0.1}),

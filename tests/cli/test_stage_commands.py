@@ -79,6 +79,16 @@ def test_assess_prints_the_report_and_summarises(palsy: Run, pipeline: Any, no_h
         assert said in done.stderr
 
 
+def test_the_scale_may_be_told(palsy: Run, pipeline: Any, no_html: Any) -> None:
+    assert palsy("assess", "visit.mp4", "--ipd-mm", "61.5").exit_code == 0
+    assert palsy("assess", "visit.mp4", "--mm-per-px", "0.3").exit_code == 0
+    clinic = [options["settings"].clinic for _, _, options in pipeline.calls]
+    assert [(one.ipd_mm, one.mm_per_px) for one in clinic] == [(61.5, 0.0), (0.0, 0.3)]
+    both = palsy("assess", "visit.mp4", "--ipd-mm", "61.5", "--mm-per-px", "0.3")
+    assert both.exit_code == 2 and "give one of them" in both.stderr
+    assert palsy("assess", "visit.mp4", "--ipd-mm", "6").exit_code == 2
+
+
 def test_assess_options(palsy: Run, pipeline: Any, no_html: Any) -> None:
     assert palsy("assess", "visit.mp4", "-o", "here", "--include-images").stdout == "here/report.html\n"
     assert no_html[0]["out"] == Path("here") and no_html[0]["include_images"] is True

@@ -1,0 +1,97 @@
+"""The 68 points as they lie on the face: what the head does and how near it is are taken out.
+
+Coordinates of the face: origin midway between the eyes, x towards the patient's left, y up, the unit one eye distance
+(from the middle of one eye's canthi to that of the other's) at rest. Face and picture are held together by what moves
+least with expression, the four canthi and the root of the nose.
+
+Limits: a turn of the head foreshortens one side. Frames in which the nose tip leaves its resting place between the eyes
+by more than ``max_head_turn`` are left out; within that, a mouth corner may err by half a millimetre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from palsy_cli.records import FloatArray, require_shape
+
+#: Points that hold face and picture together: canthi and the root of the nose.
+STABLE: tuple[int, ...] = (27, 36, 39, 42, 45)
+RIGHT_EYE, LEFT_EYE, NOSE_TIP = (36, 39), (42, 45), 30
+
+
+@dataclass(frozen=True)
+class FacePoints:
+    """The points of N frames in coordinates of the face.
+
+    Attributes:
+        times_s: (N,) seconds.
+        points: (N, 68, 2) eye distances, x towards the patient's left, y up; NaN in frames that are left out.
+        unit_px: (N,) pixels of an eye distance in that frame.
+        rest: (68, 2) the face at rest.
+        turned: (N,) True where the frame was left out because of the head's turn.
+    """
+
+    times_s: FloatArray
+    points: FloatArray
+    unit_px: FloatArray
+    rest: FloatArray
+    turned: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n = len(self.times_s)
+        require_shape("FacePoints.points", self.points, (n, 68, 2))
+        require_shape("FacePoints.unit_px", self.unit_px, (n,))
+        require_shape("FacePoints.rest", self.rest, (68, 2))
+        require_shape("FacePoints.turned", self.turned, (n,))
+
+
+def lay_on_face(
+    points: FloatArray, times_s: FloatArray, at_rest: npt.NDArray[np.bool_], *, max_head_turn: float
+) -> FacePoints | None:
+    """Bring the points of a video into coordinates of the face.
+
+    Args:
+        points: (N, 68, 2) pixels of the upright, unmirrored picture; NaN where not measured.
+        times_s: (N,) seconds.
+        at_rest: (N,) True in frames that show the face at rest.
+        max_head_turn: how far the nose tip may leave its resting place, in eye distances.
+
+    Returns:
+        ``None`` when no frame at rest has points.
+    """
+    seen = np.isfinite(points).all((1, 2))
+    if not (seen & at_rest).any():
+        return None
+    plane = points[..., 0] - 1j * points[..., 1]  # y up
+    rest = _resting_shape(plane[seen & at_rest])
+    laid, unit_px = _fit(plane, rest)
+    turned = seen & (np.abs(laid[:, NOSE_TIP] - rest[NOSE_TIP]) > max_head_turn)
+    laid[turned] = complex(np.nan, np.nan)
+    return FacePoints(times_s, _pairs(laid), unit_px, _pairs(rest), turned)
+
+
+def _resting_shape(plane: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
+    """(68,) median of faces (M, 68), each with its eyes at -1/2 and 1/2."""
+    right, left = plane[:, RIGHT_EYE].mean(1, keepdims=True), plane[:, LEFT_EYE].mean(1, keepdims=True)
+    level = (plane - (right + left) / 2) / (left - right)
+    return np.asarray(np.median(level.real, axis=0) + 1j * np.median(level.imag, axis=0))
+
+
+def _fit(
+    plane: npt.NDArray[np.complex128], rest: npt.NDArray[np.complex128]
+) -> tuple[npt.NDArray[np.complex128], FloatArray]:
+    """Turn, shift and scale each face (N, 68) so that its stable points lie on those of the rest, by least squares."""
+    stable, goal = plane[:, STABLE], rest[list(STABLE)]
+    middle = stable.mean(1, keepdims=True)
+    apart, apart_at_rest = stable - middle, goal - goal.mean()
+    with np.errstate(invalid="ignore"):  # frames without points
+        factor = (apart.conj() * apart_at_rest).sum(1, keepdims=True) / (np.abs(apart) ** 2).sum(1, keepdims=True)
+    return (plane - middle) * factor + goal.mean(), 1.0 / np.abs(factor[:, 0])
+
+
+def _pairs(plane: npt.NDArray[np.complex128]) -> FloatArray:
+    """Complex numbers (...) as pairs (..., 2)."""
+    return np.stack([plane.real, plane.imag], axis=-1)

@@ -1,0 +1,144 @@
+"""Which movements a patient made, and when: found in how the 68 points leave their places at rest.
+
+A movement is told by its direction, not by its strength: what each task moves on a healthy face is laid beside what the
+stronger side did. Each measure counts by how much larger it is than what landmarks tremble by.
+
+Limits: cheeks that puff move the outline of the jaw by three millimetres and nothing else, which weak landmarks lose.
+A movement that is none of the tasks (speech) is given the most similar name or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from palsy_cli.clinic.curves import measure, side_points
+from palsy_cli.clinic.face_frame import FacePoints
+from palsy_cli.records import SIDES, FloatArray, Movement
+
+#: Millimetres in an eye distance of the face on which ``_FULL`` was measured.
+_MM = 63.0
+#: What is looked at, and by how many millimetres landmarks of a still face tremble in it.
+_TREMBLE: dict[str, float] = {
+    "brow_height": 0.5, "fissure": 0.6, "commissure_width": 0.4, "commissure_height": 0.4, "upper_lip_height": 0.4,
+    "lower_lip_height": 0.5, "alar_height": 0.4, "brow_pinch": 0.5, "lip_gap": 0.5, "cheek_width": 0.5, "jaw_drop": 1.0,
+}  # fmt: skip
+#: Millimetres by which each task changes them on a healthy face (``simulate.muscles``, from published means).
+_FULL: dict[str, dict[str, float]] = {
+    "brow_raise": {"brow_height": 9.6, "fissure": 0.9, "brow_pinch": 0.5},
+    "frown": {"brow_height": -4.9, "fissure": -0.9, "brow_pinch": 2.5},
+    "gentle_eye_closure": {"fissure": -9.8},
+    "tight_eye_closure": {"brow_height": -1.6, "fissure": -9.8, "commissure_height": 0.5, "alar_height": 0.4,
+                          "brow_pinch": 0.9},
+    "snarl": {"brow_height": -1.1, "fissure": -0.6, "upper_lip_height": 5.3, "alar_height": 4.2, "brow_pinch": 1.4,
+              "lip_gap": 2.7},
+    "open_smile": {"fissure": -1.1, "commissure_width": 6.7, "commissure_height": 7.4, "upper_lip_height": 5.0,
+                   "lower_lip_height": 1.8, "alar_height": 0.8, "lip_gap": 4.4},
+    "close_smile": {"fissure": -0.7, "commissure_width": 5.6, "commissure_height": 5.8, "upper_lip_height": 3.3,
+                    "lower_lip_height": 2.4, "alar_height": 0.4},
+    "lip_pucker": {"commissure_width": -7.0, "upper_lip_height": 0.5, "lower_lip_height": -0.4, "lip_gap": -0.6},
+    "cheek_puff": {"commissure_width": -1.1, "upper_lip_height": -0.4, "lower_lip_height": 0.4, "cheek_width": 3.4},
+    "lower_teeth_EEE": {"commissure_width": 6.0, "commissure_height": -1.0, "lower_lip_height": -5.6, "lip_gap": 6.8},
+    "open_mouth": {"commissure_height": -3.3, "lower_lip_height": -8.7, "lip_gap": 13.7, "jaw_drop": 10.0},
+}  # fmt: skip
+TASKS: tuple[str, ...] = tuple(_FULL)
+
+#: A movement begins and ends at this share of the full one, and must reach that.
+_EDGE, _REACHED = 0.15, 0.35
+#: Seconds: of smoothing, of pauses that do not end a movement, of the shortest movement, of the longest blink.
+_SMOOTH_S, _PAUSE_S, _SHORTEST_S, _BLINK_S = 0.06, 0.15, 0.4, 0.5
+#: Movements less similar (cosine) to every task than this have no name.
+_SIMILAR = 0.6
+#: Frames at this share of a movement's greatest extent or more are its peak.
+_PEAK = 0.8
+
+
+def find_movements(face: FacePoints) -> tuple[Movement, ...]:
+    """The movements of a video in order, blinks left out."""
+    moved = _moved(face)
+    known = np.asarray(np.isfinite(moved).all((1, 2)))
+    if known.sum() < 2:
+        return ()
+    moved[known] = _smooth(moved[known], face.times_s[known])
+    extent = np.zeros(len(known))
+    extent[known] = _extent(moved[known])
+    found = (_movement(face.times_s, moved, extent, span) for span in _spans(face.times_s, extent))
+    return tuple(one for one in found if one is not None)
+
+
+def _moved(face: FacePoints) -> FloatArray:
+    """(N, 2, F) how far each side left its place at rest, in parts of what landmarks tremble by."""
+    now, rest = _features(face.points), _features(face.rest[None])
+    return np.asarray((now - rest) * _MM / np.array(list(_TREMBLE.values())))
+
+
+def _features(points: FloatArray) -> FloatArray:
+    """(N, 2, F) what ``_TREMBLE`` names, in eye distances, of both sides."""
+    curves = measure(points)
+    jaw, gap = -points[:, 8, 1], points[:, 62, 1] - points[:, 66, 1]
+    cheeks = np.mean([side_points(points, side)[:, 11:14, 0].mean(1) for side in SIDES], axis=0)
+    sides = []
+    for side in SIDES:
+        pinch = -side_points(points, side)[:, 22, 0]
+        more = {"brow_pinch": pinch, "lip_gap": gap, "cheek_width": cheeks, "jaw_drop": jaw}
+        sides.append(np.stack([more[name] if name in more else curves[name][side] for name in _TREMBLE], axis=1))
+    return np.stack(sides, axis=1)
+
+
+def _smooth(values: FloatArray, times_s: FloatArray) -> FloatArray:
+    """A Gaussian mean over time, whatever the pace of the frames."""
+    smooth = np.empty_like(values)
+    starts = np.searchsorted(times_s, times_s - 3 * _SMOOTH_S)
+    stops = np.searchsorted(times_s, times_s + 3 * _SMOOTH_S, side="right")
+    for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        weights = np.exp(-0.5 * ((times_s[start:stop] - times_s[i]) / _SMOOTH_S) ** 2)
+        smooth[i] = np.tensordot(weights / weights.sum(), values[start:stop], axes=1)
+    return smooth
+
+
+def _directions() -> tuple[FloatArray, FloatArray]:
+    """Unit vectors (T, F) of the tasks, in order, and the lengths (T,) of the full movements."""
+    full = np.array([[task.get(name, 0.0) / tremble for name, tremble in _TREMBLE.items()] for task in _FULL.values()])
+    lengths = np.linalg.norm(full, axis=1)
+    return full / lengths[:, None], lengths
+
+
+def _extent(moved: FloatArray) -> FloatArray:
+    """(N,) the largest share of a full task that a side's movement holds."""
+    directions, lengths = _directions()
+    return np.asarray((moved @ directions.T / lengths).max((1, 2)))
+
+
+def _spans(times_s: FloatArray, extent: FloatArray) -> Iterator[slice]:
+    """The frames of each movement: connected but for pauses, long and large enough."""
+    moving = np.flatnonzero(extent > _EDGE)
+    if not len(moving):
+        return
+    breaks = np.flatnonzero(np.diff(times_s[moving]) > _PAUSE_S + np.median(np.diff(times_s)))
+    for first, last in zip([0, *breaks + 1], [*breaks, len(moving) - 1], strict=True):
+        span = slice(int(moving[first]), int(moving[last]) + 1)
+        length_s = times_s[span.stop - 1] - times_s[span.start]
+        if length_s >= _SHORTEST_S and extent[span].max() >= _REACHED:
+            yield span
+
+
+def _movement(times_s: FloatArray, moved: FloatArray, extent: FloatArray, span: slice) -> Movement | None:
+    """What kind of movement lies in some frames; ``None`` for a blink."""
+    peak = np.zeros(len(times_s), bool)
+    peak[span] = extent[span] >= _PEAK * extent[span].max()
+    furthest = np.median(moved[peak], axis=0)
+    stronger = furthest[int(np.argmax(np.linalg.norm(furthest, axis=1)))]
+    likeness = _directions()[0] @ stronger / np.linalg.norm(stronger)
+    best = int(np.argmax(likeness))
+    onset_s, offset_s = float(times_s[span.start]), float(times_s[span.stop - 1])
+    if TASKS[best].endswith("eye_closure") and offset_s - onset_s <= _BLINK_S:
+        return None
+    return Movement(
+        task=TASKS[best] if likeness[best] >= _SIMILAR else None,
+        onset_s=onset_s,
+        peak_s=float(np.median(times_s[peak])),
+        offset_s=offset_s,
+        peak=peak,
+        likeness=float(np.clip(likeness[best], 0.0, 1.0)),
+    )
