@@ -87,8 +87,8 @@ def _at_rest(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> list[Measure]:
 def _in_task(face: FacePoints, name: str, movements: Sequence[Movement]) -> list[Measure]:
     """Excursion, speed and delay of both sides in a task; its repetitions' median."""
     tasks, course = _COURSES[name]
-    made = [one for one in movements if one.task in tasks]
-    task = made[0].task or "" if made else tasks[0]
+    task = next((task for task in tasks if any(one.task == task for one in movements)), tasks[0])
+    made = [one for one in movements if one.task == task]
     names = (name, f"{name}_speed", f"{name}_delay")
     if not made:
         return [Measure(each, task, reason=_NOT_MADE) for each in names]

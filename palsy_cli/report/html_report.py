@@ -137,14 +137,15 @@ def clinic(assessment: Assessment) -> dict[str, Any]:
     for measure in found.measures:
         unit, factor = unit_of(measure, found.scale)
         percent = 100.0 if unit == "share" else factor
-        values = (None if v is None else percent * v for v in (measure.left, measure.right, measure.middle))
-        left, right, middle = (fixed(value, UNIT_PLACES[unit]) for value in values)
+        scaled = (None if v is None else percent * v for v in (measure.left, measure.right, measure.middle))
+        left, right, middle = (fixed(value, UNIT_PLACES[unit]).replace("-", "−") for value in scaled)
+        aside = "left" if (measure.middle or 0.0) > 0 else "right"
         groups.setdefault(measure.task, []).append(
             {
                 "title": DEFINITIONS[measure.name].title,
                 "left": left,
                 "right": right,
-                "middle": None if measure.middle is None else middle,
+                "middle": None if measure.middle is None else f"{middle.removeprefix('−')} to the {aside}",
                 "unit": "%" if unit == "share" else unit,
                 "ratio": ratio_of(measure),
                 "reason": measure.reason,
@@ -154,11 +155,13 @@ def clinic(assessment: Assessment) -> dict[str, Any]:
         task: ", ".join(f"{one.onset_s:.1f}–{one.offset_s:.1f} s" for one in found.movements if one.task == task)
         for task in groups
     }
+    made = {"rest", *(one.task for one in found.movements)}
     return {
         "reason": found.reason,
         "scale": words.scale_words(found.scale),
         "turned": found.turned_frames,
-        "groups": [(TASK_NAMES[task], times[task], rows) for task, rows in groups.items()],
+        "groups": [(TASK_NAMES[task], times[task], rows) for task, rows in groups.items() if task in made],
+        "not_made": [TASK_NAMES[task].lower() for task in groups if task not in made],
         "others": [
             f"{TASK_NAMES[one.task] if one.task else 'another movement'} {one.onset_s:.1f}–{one.offset_s:.1f} s"
             for one in found.movements

@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import dataclasses
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from factories import make_assessment
 
-from palsy_cli.config import GradeSettings
+from palsy_cli.clinic.definitions import DEFINITIONS
+from palsy_cli.clinic.examine import examine
+from palsy_cli.config import ClinicSettings, GradeSettings
 from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades
-from palsy_cli.report.html_report import render_html
+from palsy_cli.report.html_report import UNIT_PLACES, render_html
+from palsy_cli.report.json_report import clinic_dict
 from palsy_cli.report.terms import AU_NAMES, NOTICE
 from palsy_cli.report.words import symptom_settings
 from palsy_cli.stages.grade_fusion import join_opinions
@@ -124,6 +129,25 @@ def test_curves_only_of_what_was_active(page: Page, assessment: Assessment) -> N
     active = [mean.au for mean in assessment.symptoms.action_units if mean.delta_am is not None]
     assert [int(re.match(r"AU(\d+)", name).group(1)) for name in names] == active  # type: ignore[union-attr]
     assert 15 not in active and 12 in active
+
+
+def test_every_measure_is_told_as_the_json_tells_it() -> None:
+    plain = make_assessment()
+    measured = examine(plain.track, plain.landmarks, plain.keyframes, (0,), ClinicSettings(ipd_mm=62.0))
+    assessment = dataclasses.replace(plain, clinic=measured)
+    told = unescape(render_html(assessment))
+    table = told[told.index("Measures in each movement") : told.index("Synkinesis: what moves together")]
+    assert "62.0 ± 0.5 mm between the eyes" in table
+    rows = re.findall(r"<tr><td>([^<]+)</td>(.*?)</tr>", table)
+    kept = [m for m in clinic_dict(measured)["measures"] if m["reason"] != "this movement was not made"]
+    assert len(rows) == len(kept) > 20
+    for (title, cells), one in zip(rows, kept, strict=True):
+        assert title == DEFINITIONS[one["name"]].title
+        shown = [float(text.replace("−", "-")) for text in re.findall(r">(−?[0-9.]+)(?: to the \w+)?<", cells)]
+        factor = 100.0 if one["unit"] == "share" else 1.0
+        values = [factor * v for v in (one["left"], one["right"]) if v is not None]
+        values = values or [abs(one["middle"])]
+        assert shown == pytest.approx(values, abs=0.51 * 10.0 ** -UNIT_PLACES[one["unit"]]), title
 
 
 def test_every_figure_has_a_name(page: Page) -> None:
