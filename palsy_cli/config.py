@@ -166,6 +166,34 @@ class ClinicSettings:
 
 
 @dataclass(frozen=True)
+class ScaleSettings:
+    """Clinical scales by rule (ours): where one item's value ends and the next begins."""
+
+    #: An eye is closed when its fissure is at most this part of the open one ...
+    closed_share: float = 0.10
+    #: ... or at most this many millimetres.
+    closed_mm: float = 1.0
+    #: Neither side moved when the larger excursion is below this (eye distances; 0.016 is 1 mm).
+    least_excursion: float = 0.016
+    #: House-Brackmann VI: no region moves by this part of the stronger side.
+    trace: float = 0.03
+    #: House-Brackmann I: the mean over the regions is at least this part of the stronger side ...
+    normal_mean: float = 0.88
+    #: ... and none is below this.
+    normal_least: float = 0.78
+    #: Fissures at rest that differ by so many millimetres count (Sunnybrook, eye).
+    fissure_mm: float = 1.0
+    #: Mouth corners at rest that differ in height by so many millimetres count (Sunnybrook, mouth; FNGS 2.0, oral).
+    corner_mm: float = 3.0
+    #: Synkinesis is mild from this difference of the largest flagged pair on (0..1) ...
+    synkinesis_mild: float = 0.3
+    #: ... obvious from this ...
+    synkinesis_obvious: float = 0.5
+    #: ... and severe from this.
+    synkinesis_severe: float = 0.75
+
+
+@dataclass(frozen=True)
 class GradeSettings:
     """Severity and House-Brackmann."""
 
@@ -213,6 +241,7 @@ class Settings:
     symptoms: SymptomSettings = field(default_factory=SymptomSettings)
     grades: GradeSettings = field(default_factory=GradeSettings)
     clinic: ClinicSettings = field(default_factory=ClinicSettings)
+    scales: ScaleSettings = field(default_factory=ScaleSettings)
 
     def fingerprint(self) -> str:
         """SHA-256 of all values, in hex."""

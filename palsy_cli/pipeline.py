@@ -15,6 +15,7 @@ from typing import Any
 
 from palsy_cli.clinic.examine import examine
 from palsy_cli.clinic.scale import contradicts_iris
+from palsy_cli.clinic.scales import score_scales
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import ModelError, NoFaceError
@@ -33,6 +34,7 @@ from palsy_cli.records import (
     Grades,
     Keyframes,
     Landmarks,
+    ScaleScore,
     Symptoms,
 )
 from palsy_cli.stages.action_units import estimate_action_units
@@ -82,7 +84,7 @@ def assess(
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
-    clinic = run.clinic(track, landmarks, keyframes, action_units)
+    clinic, scales = run.clinic(track, landmarks, keyframes, action_units, symptoms)
     return Assessment(
         clip=clip,
         track=track,
@@ -92,8 +94,9 @@ def assess(
         symptoms=symptoms,
         grades=grades,
         clinic=clinic,
+        scales=scales,
         models=run.models.cards(),
-        warnings=tuple(find_warnings(track, keyframes, clinic)),
+        warnings=(*find_warnings(track, keyframes, clinic), *_disagreements(grades, scales)),
         run=run_info(run.settings, device=run.models.device, seconds=run.seconds),
     )
 
@@ -170,6 +173,16 @@ def find_warnings(track: FaceTrack, keyframes: Keyframes, clinic: ClinicMeasures
         yield (
             f"the scale given ({clinic.scale.mm:.1f} mm between the eyes) contradicts the irises, which say "
             f"{clinic.scale.iris_mm:.1f} mm"
+        )
+
+
+def _disagreements(grades: Grades, scales: dict[str, ScaleScore]) -> Iterator[str]:
+    """Where what the networks say and what the lengths say lie far apart."""
+    by_rule, by_network = scales["house_brackmann"].low, grades.house_brackmann_grade
+    if by_rule is not None and by_network is not None and abs(by_rule - by_network) > 1:
+        yield (
+            f"House-Brackmann {by_network} by the networks, {by_rule:.0f} by rule from measured lengths: more than one "
+            "grade apart; look at the movements"
         )
 
 
@@ -359,11 +372,17 @@ class _Run:
             return join_opinions(of_pictures, symptoms, self.settings.grades)
 
     def clinic(
-        self, track: FaceTrack, landmarks: Landmarks, keyframes: Keyframes, action_units: ActionUnits
-    ) -> ClinicMeasures:
-        """Beside the hops: millimetres, movements, excursions, from the landmarks alone."""
+        self,
+        track: FaceTrack,
+        landmarks: Landmarks,
+        keyframes: Keyframes,
+        action_units: ActionUnits,
+        symptoms: Symptoms,
+    ) -> tuple[ClinicMeasures, dict[str, ScaleScore]]:
+        """Beside the hops: millimetres, movements and excursions, from the landmarks alone, and scales by rule."""
         with self.stage("measures"):
-            return examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic)
+            found = examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic)
+            return found, score_scales(found, symptoms, self.settings.scales)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

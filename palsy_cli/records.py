@@ -393,6 +393,33 @@ class ClinicMeasures:
 
 
 @dataclass(frozen=True)
+class ScaleItem:
+    """One item of a clinical scale: its value, and what that rests on or why there is none."""
+
+    value: float | None
+    basis: str
+    frames: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class ScaleScore:
+    """A clinical scale by rule: its items by name and its total, a range where an item can be anything.
+
+    ``low`` and ``high`` are equal where the total is certain, ``None`` beside a reason where it is not assessed.
+    """
+
+    items: dict[str, ScaleItem] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a result must say of a weight file."""
 
@@ -429,6 +456,7 @@ class Assessment:
     symptoms: Symptoms
     grades: Grades
     clinic: ClinicMeasures
+    scales: dict[str, ScaleScore]
     models: dict[str, ModelCard]
     warnings: tuple[str, ...]
     run: RunInfo

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli.clinic.examine import examine
+from palsy_cli.clinic.scales import score_scales
 from palsy_cli.config import Settings
 from palsy_cli.records import (
     ALL_AUS,
@@ -159,6 +160,7 @@ def make_assessment(
             frames=tuple(int(frame) for frame in chosen[[8, 9, 19, 20, 27, 28, 29, 40]]),
         ),
         clinic=ClinicMeasures(Scale(None, None, None)),
+        scales={},
         models={
             name: ModelCard(f"{name}-compact-1", f"{index:x}7f3" * 16, SYNTHETIC)
             for index, name in enumerate(("retinaface", "landmark_fcn", "ovpm", "dvpm", "algrnet", "hb_cascade"))
@@ -175,7 +177,8 @@ def make_assessment(
         ),
     )
     clinic = examine(record.track, record.landmarks, record.keyframes, units.rest, settings.clinic)
-    return dataclasses.replace(record, **{"clinic": clinic, **changes})
+    scales = score_scales(clinic, record.symptoms, settings.scales)
+    return dataclasses.replace(record, **{"clinic": clinic, "scales": scales, **changes})
 
 
 def picture(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

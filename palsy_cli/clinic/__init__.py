@@ -6,4 +6,5 @@
 4. ``tasks``: which movements were made, and when.
 5. ``measures``: excursions, closure, speed and delay of each side in each movement.
 6. ``examine``: all of it, of one recording (``ClinicMeasures``).
+7. ``scales``: House-Brackmann, FNGS 2.0 and Sunnybrook by rule, item by item (``ScaleScore``).
 """

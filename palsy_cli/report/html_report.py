@@ -16,7 +16,7 @@ from palsy_cli.config import SymptomSettings
 from palsy_cli.records import SEVERITY_LABELS, Assessment, AuAsymmetry, ByteImage, FloatArray, Symptoms
 from palsy_cli.report import plots, schematic, templating, words
 from palsy_cli.report.json_report import SCHEMA_VERSION
-from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN, TASK_NAMES
+from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN, SCALE_NAMES, TASK_NAMES
 from palsy_cli.stages.cooccurrence import cells_under_test
 from palsy_cli.stages.synkinesis import cell_thresholds
 from palsy_cli.text import storable
@@ -68,6 +68,7 @@ def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
         synkinesis=synkinesis(assessment, settings),
         grades=grades(assessment),
         clinic=clinic(assessment),
+        scales=scales(assessment),
         curves=curves(assessment),
         faces=faces(assessment),
         photos=photos(assessment) if include_images else [],
@@ -168,6 +169,29 @@ def clinic(assessment: Assessment) -> dict[str, Any]:
             if one.task not in groups
         ],
     }
+
+
+def scales(assessment: Assessment) -> list[dict[str, Any]]:
+    """Scales by rule: total in words, what it rests on, and the items."""
+    found = []
+    for name, score in assessment.scales.items():
+        total = "Not assessed"
+        if score.low is not None and score.high is not None:
+            total = f"{score.low:.0f}" if score.low == score.high else f"{score.low:.0f} to {score.high:.0f}"
+            if name == "house_brackmann":
+                total = ROMAN[int(score.low) - 1]
+        found.append(
+            {
+                "name": SCALE_NAMES[name],
+                "total": total,
+                "reason": score.reason,
+                "items": [
+                    (item_name.replace("_", " "), fixed(item.value, 0 if name != "house_brackmann" else 2), item.basis)
+                    for item_name, item in score.items.items()
+                ],
+            }
+        )
+    return found
 
 
 def unit_row(mean: AuAsymmetry) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from palsy_cli.records import (
     Measure,
     RegionAsymmetry,
     Scale,
+    ScaleScore,
     Symptoms,
     SynkinesisPair,
 )
@@ -43,6 +44,7 @@ def assessment_dict(assessment: Assessment) -> dict[str, Any]:
         **symptoms_dict(assessment.symptoms),
         "grades": grades_dict(assessment.grades),
         "clinic": clinic_dict(assessment.clinic),
+        "scales": {name: scale_dict(score) for name, score in assessment.scales.items()},
         "models": {
             name: {"name": card.name, "sha256": card.sha256, "trained_on": card.trained_on}
             for name, card in sorted(assessment.models.items())
@@ -225,6 +227,19 @@ def clinic_dict(clinic: ClinicMeasures) -> dict[str, Any]:
             for one in clinic.movements
         ],
         "measures": [measure_dict(one, scale) for one in clinic.measures],
+    }
+
+
+def scale_dict(score: ScaleScore) -> dict[str, Any]:
+    """A clinical scale by rule; ``low`` and ``high`` differ where an item could not be assessed."""
+    return {
+        "low": number(score.low),
+        "high": number(score.high),
+        "reason": score.reason,
+        "items": {
+            name: {"value": number(item.value), "basis": item.basis, "frames": item.frames}
+            for name, item in score.items.items()
+        },
     }
 
 

@@ -11,6 +11,13 @@ NOTICE = (
     "and have not been validated for your population, camera or clinic."
 )
 
+#: Clinical scales by rule.
+SCALE_NAMES: dict[str, str] = {
+    "house_brackmann": "House–Brackmann, by rule",
+    "fngs": "FNGS 2.0, total 4 to 27",
+    "sunnybrook": "Sunnybrook composite, 0 to 100",
+}
+
 #: Movements of a recording, as a heading says them.
 TASK_NAMES: dict[str, str] = {
     "rest": "At rest",

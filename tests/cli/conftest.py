@@ -84,6 +84,7 @@ def made_up_assessment() -> Assessment:
         symptoms=find_symptoms(units),
         grades=Grades(severity=(0.1, 0.6, 0.2, 0.1), house_brackmann=None, house_brackmann_reason="too few frames"),
         clinic=ClinicMeasures(Scale(None, None, None, "no rest is known"), reason="no resting frame is known"),
+        scales={},
         models={"ovpm": ModelCard(name="ovpm", sha256="1" * 64, trained_on="synthetic")},
         warnings=("one frame shows no face",),
         run=run_info(Settings(), device="cpu", seconds={"video": 0.1}),

@@ -136,7 +136,7 @@ def test_every_measure_is_told_as_the_json_tells_it() -> None:
     measured = examine(plain.track, plain.landmarks, plain.keyframes, (0,), ClinicSettings(ipd_mm=62.0))
     assessment = dataclasses.replace(plain, clinic=measured)
     told = unescape(render_html(assessment))
-    table = told[told.index("Measures in each movement") : told.index("Synkinesis: what moves together")]
+    table = told[told.index("Measures in each movement") : told.index("Clinical scales by rule")]
     assert "62.0 ± 0.5 mm between the eyes" in table
     rows = re.findall(r"<tr><td>([^<]+)</td>(.*?)</tr>", table)
     kept = [m for m in clinic_dict(measured)["measures"] if m["reason"] != "this movement was not made"]
@@ -148,6 +148,18 @@ def test_every_measure_is_told_as_the_json_tells_it() -> None:
         values = [factor * v for v in (one["left"], one["right"]) if v is not None]
         values = values or [abs(one["middle"])]
         assert shown == pytest.approx(values, abs=0.51 * 10.0 ** -UNIT_PLACES[one["unit"]]), title
+
+
+def test_every_item_of_a_scale_is_told_with_what_it_rests_on() -> None:
+    assessment = make_assessment()
+    told = unescape(render_html(assessment))
+    table = told[told.index("Clinical scales by rule") : told.index("Synkinesis: what moves together")]
+    rows = re.findall(r'<tr><td>([^<]+)</td><td class="n">([^<]+)</td><td>([^<]+)</td></tr>', table)
+    items = [item for score in assessment.scales.values() for item in score.items.values()]
+    assert len(rows) == len(items) > 20
+    for (_, value, basis), item in zip(rows, items, strict=True):
+        assert basis == item.basis
+        assert value == "–" if item.value is None else float(value) == pytest.approx(item.value, abs=0.0051)
 
 
 def test_every_figure_has_a_name(page: Page) -> None:
