@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.clinic.face_frame import lay_on_face
+from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
+from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import measure_face
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import ClinicSettings
 from palsy_cli.records import ClinicMeasures, FaceTrack, FloatArray, Keyframes, Landmarks, Scale
 
+#: All points but those of the lids between the canthi: what closes cannot be followed.
+_SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -41,6 +45,7 @@ def examine(
     if face is None:
         return ClinicMeasures(Scale(None, None, None, "no rest is known"), reason="no resting frame has points")
     at_rest &= np.asarray(np.isfinite(face.points).all((1, 2)))
+    face = _with_followed_skin(face, keyframes, chosen)
     movements = find_movements(face)
     return ClinicMeasures(
         scale=choose_scale(
@@ -55,6 +60,34 @@ def examine(
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
+
+
+def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:
+    """The face with all points but those of the lids where the skin of the resting face has gone.
+
+    The skin is followed from keyframe to keyframe and moves evenly between; frames without points stay without.
+    """
+    order = [rest[0], *range(len(keyframes.frames))]
+    followed = follow(keyframes.faces[order], keyframes.face_points[rest[0]])[1:]
+    resting = np.zeros(len(followed), bool)
+    resting[rest] = True
+    on_face = lay_on_face(followed, keyframes.times_s, resting, max_head_turn=np.inf)
+    if on_face is None:
+        return face
+    moved = on_face.points - on_face.points[rest].mean(0)
+    between = _interpolate(face.times_s, keyframes.times_s, moved)
+    points = face.points.copy()
+    seen = np.isfinite(points).all((1, 2))
+    points[:, _SKIN] = face.rest[_SKIN] + between[:, _SKIN]
+    points[~seen] = np.nan
+    return dataclasses.replace(face, points=points)
+
+
+def _interpolate(times_s: FloatArray, known_s: FloatArray, values: FloatArray) -> FloatArray:
+    """(N, ...) values at times (N,) between those (K, ...) at known times (K,)."""
+    flat = values.reshape(len(known_s), -1)
+    between = np.stack([np.interp(times_s, known_s, column) for column in flat.T], axis=1)
+    return between.reshape(len(times_s), *values.shape[1:])
 
 
 def _near(times_s: FloatArray, moments_s: FloatArray) -> npt.NDArray[np.bool_]:

@@ -42,14 +42,13 @@ def _corner(points: FloatArray, rest: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(points[:, 54] - rest[54], axis=1))
 
 
-SMILES = ("open_smile", "close_smile")
 CLOSURES = ("gentle_eye_closure", "tight_eye_closure")
-_COURSES: dict[str, tuple[tuple[str, ...], Course]] = {
-    "brow_excursion": (("brow_raise",), _change("brow_height")),
-    "commissure_excursion": (SMILES, _corner),
-    "alar_lift": (("snarl",), _change("alar_height")),
-    "commissure_narrowing": (("lip_pucker",), _change("commissure_width", -1.0)),
-    "lower_lip_depression": (("lower_teeth_EEE",), _change("lower_lip_height", -1.0)),
+_COURSES: dict[str, tuple[str, Course]] = {
+    "brow_excursion": ("brow_raise", _change("brow_height")),
+    "commissure_excursion": ("smile", _corner),
+    "alar_lift": ("snarl", _change("alar_height")),
+    "commissure_narrowing": ("lip_pucker", _change("commissure_width", -1.0)),
+    "lower_lip_depression": ("lower_teeth_EEE", _change("lower_lip_height", -1.0)),
 }
 
 
@@ -86,8 +85,7 @@ def _at_rest(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> list[Measure]:
 
 def _in_task(face: FacePoints, name: str, movements: Sequence[Movement]) -> list[Measure]:
     """Excursion, speed and delay of both sides in a task; its repetitions' median."""
-    tasks, course = _COURSES[name]
-    task = next((task for task in tasks if any(one.task == task for one in movements)), tasks[0])
+    task, course = _COURSES[name]
     made = [one for one in movements if one.task == task]
     names = (name, f"{name}_speed", f"{name}_delay")
     if not made:
@@ -98,7 +96,7 @@ def _in_task(face: FacePoints, name: str, movements: Sequence[Movement]) -> list
     for each, values in zip(names, all_values, strict=True):
         left, right = (_median(side[np.isfinite(side)]) for side in values)
         found.append(Measure(each, task, left, right, frames=frames, reason=_unless_both(left, right)))
-    return found + (_smile(face, task, made) if task in SMILES else [])
+    return found + (_smile(face, made) if task == "smile" else [])
 
 
 def _unless_both(left: float | None, right: float | None) -> str | None:
@@ -138,7 +136,7 @@ def _crossing(times_s: FloatArray, course: FloatArray, level: float) -> float:
     return float(times_s[i] + share * (times_s[i + 1] - times_s[i]))
 
 
-def _smile(face: FacePoints, task: str, made: Sequence[Movement]) -> list[Measure]:
+def _smile(face: FacePoints, made: Sequence[Movement]) -> list[Measure]:
     """Direction of the corners' movement, and what shows between the lips."""
     peak = np.any([one.peak for one in made], axis=0) & np.isfinite(face.points).all((1, 2))
     angles: dict[Side, float | None] = {}
@@ -149,9 +147,9 @@ def _smile(face: FacePoints, task: str, made: Sequence[Movement]) -> list[Measur
     middle, count = _median(philtrum_deviation(face.points[peak])), int(peak.sum())
     unmoved = _unless_both(angles["left"], angles["right"])
     return [
-        Measure("smile_angle", task, angles["left"], angles["right"], frames=count, reason=unmoved),
-        Measure("dental_show", task, left, right, frames=count),
-        Measure("philtrum_deviation", task, middle=middle, frames=count),
+        Measure("smile_angle", "smile", angles["left"], angles["right"], frames=count, reason=unmoved),
+        Measure("dental_show", "smile", left, right, frames=count),
+        Measure("philtrum_deviation", "smile", middle=middle, frames=count),
     ]
 
 

@@ -42,7 +42,9 @@ _FULL: dict[str, dict[str, float]] = {
     "lower_teeth_EEE": {"commissure_width": 6.0, "commissure_height": -1.0, "lower_lip_height": -5.6, "lip_gap": 6.8},
     "open_mouth": {"commissure_height": -3.3, "lower_lip_height": -8.7, "lip_gap": 13.7, "jaw_drop": 10.0},
 }  # fmt: skip
-TASKS: tuple[str, ...] = tuple(_FULL)
+#: With lips apart or closed, it is a smile.
+_NAMES = {"open_smile": "smile", "close_smile": "smile"}
+TASKS: tuple[str, ...] = tuple(dict.fromkeys(_NAMES.get(name, name) for name in _FULL))
 
 #: A movement begins and ends at this share of the full one, and must reach that.
 _EDGE, _REACHED = 0.15, 0.35
@@ -131,11 +133,12 @@ def _movement(times_s: FloatArray, moved: FloatArray, extent: FloatArray, span: 
     stronger = furthest[int(np.argmax(np.linalg.norm(furthest, axis=1)))]
     likeness = _directions()[0] @ stronger / np.linalg.norm(stronger)
     best = int(np.argmax(likeness))
+    nearest = list(_FULL)[best]
     onset_s, offset_s = float(times_s[span.start]), float(times_s[span.stop - 1])
-    if TASKS[best].endswith("eye_closure") and offset_s - onset_s <= _BLINK_S:
+    if nearest.endswith("eye_closure") and offset_s - onset_s <= _BLINK_S:
         return None
     return Movement(
-        task=TASKS[best] if likeness[best] >= _SIMILAR else None,
+        task=_NAMES.get(nearest, nearest) if likeness[best] >= _SIMILAR else None,
         onset_s=onset_s,
         peak_s=float(np.median(times_s[peak])),
         offset_s=offset_s,

@@ -35,9 +35,9 @@ def test_the_weak_side_moves_less(weak: dict[tuple[str, str], Measure]) -> None:
 
 def test_a_smile_is_as_large_as_its_muscle_makes_it(weak: dict[tuple[str, str], Measure]) -> None:
     """Zygomaticus major moves the corner by 6.5 mm outwards and 7 mm up (63 mm between the pupils)."""
-    found = weak["open_smile", "commissure_excursion"]
+    found = weak["smile", "commissure_excursion"]
     assert found.right is not None and 9.0 < 63.0 * found.right < 11.5
-    angle = weak["open_smile", "smile_angle"]
+    angle = weak["smile", "smile_angle"]
     assert angle.right == pytest.approx(47.0, abs=4.0) and ratio_of(angle) is None
 
 
@@ -49,7 +49,7 @@ def test_the_eye_that_does_not_close(weak: dict[tuple[str, str], Measure]) -> No
 
 
 def test_the_weak_side_is_late_and_slow(weak: dict[tuple[str, str], Measure]) -> None:
-    delay, speed = (weak["open_smile", f"commissure_excursion_{what}"] for what in ("delay", "speed"))
+    delay, speed = (weak["smile", f"commissure_excursion_{what}"] for what in ("delay", "speed"))
     assert delay.right == 0.0 and delay.left is not None and 0.03 < delay.left < 0.2
     assert speed.left is not None and speed.right is not None and speed.left < 0.5 * speed.right
 
@@ -82,7 +82,7 @@ def test_a_side_that_does_not_move_has_neither_speed_nor_direction() -> None:
     """Emotrics divides by a side's movement unless it is exactly 0."""
     found = measured(make_patient(6))
     for name in ("commissure_excursion_speed", "commissure_excursion_delay"):
-        one = found["open_smile", name]
+        one = found["smile", name]
         assert one.left is None and one.right is not None and one.reason == "a side moved too little"
     for one in found.values():
         assert all(value is None or np.isfinite(value) for value in (one.left, one.right, one.middle))

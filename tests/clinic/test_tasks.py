@@ -11,12 +11,17 @@ from palsy_cli.records import Movement
 from palsy_cli.simulate.script import PROTOCOL
 
 
+def called(task: str) -> str:
+    """Name of a task of the simulator among those that are found."""
+    return "smile" if task.endswith("_smile") else task
+
+
 def hits(patient: Patient, found: tuple[Movement, ...]) -> int:
     """How many movements of the script were found within 0.3 s, by name, beginning and end."""
     script = patient.script
     return sum(
         any(
-            one.task == told.task
+            one.task == called(told.task)
             and abs(one.onset_s - told.start_s) <= 0.3
             and abs(one.offset_s - told.release_s - script.offset_s) <= 0.3
             for one in found
@@ -61,4 +66,4 @@ def test_gaps_do_not_hide_what_was_seen() -> None:
 
 
 def test_every_task_of_the_protocol_has_a_name() -> None:
-    assert set(PROTOCOL) <= set(TASKS)
+    assert {called(task) for task in PROTOCOL} <= set(TASKS)
