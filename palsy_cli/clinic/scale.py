@@ -15,18 +15,18 @@ from palsy_cli.records import ByteImage, FloatArray, Scale
 IRIS_MM, IRIS_SD_MM = 11.7, 0.42
 #: A scale that differs from the iris's by more than this is told.
 CONTRADICTION = 0.2
-#: Radii that are tried, in eye distances: half of 11.7 mm at distances of 52 to 76 mm.
-_RADII = np.linspace(0.077, 0.113, 73)
+#: Radii that are tried, in eye distances: half of 11.7 mm at distances of 52 to 76 mm, and half a span to both sides.
+_RADII = np.linspace(0.062, 0.128, 133)
 #: Where the border of the iris is looked for: arcs on both sides, rather below the middle, where no lid covers it.
 _ARC = np.deg2rad(np.concatenate([np.arange(-25, 41, 3), np.arange(140, 206, 3)]))
-#: The rise of the grey is taken over so many of their steps.
-_SPAN = 6
+#: The rise of the grey is taken over so many of their steps, which is as wide as the border of an iris looks.
+_SPAN = 60
 #: How far from the middle of the canthi its centre may lie, along and across, in eye distances.
 _AWAY_X, _AWAY_Y, _STEP = 0.08, 0.05, 0.01
 #: An open eye is at least so many iris diameters high; in others too little of the border shows.
 _OPEN = 0.55
-#: The grey border must be at least so much darker inside (grey values 0..255).
-_CLEAR = 12.0
+#: An iris is at least so much darker than what lies around it (grey values 0..255).
+_CLEAR = 8.0
 #: Fewer irises than this are no measurement.
 _FEWEST = 2
 
@@ -92,7 +92,7 @@ def _radius(grey: FloatArray, canthi: FloatArray, lids: FloatArray, unit: float)
             if rise.max() > best[0]:
                 best = (float(rise.max()), rise)
     top = int(np.argmax(best[1])) if len(best[1]) else 0
-    if best[0] < _CLEAR or not 0 < top < len(_RADII) - 3:
+    if best[0] < _CLEAR or not 0 < top < len(best[1]) - 1:
         return None
     below, peak, above = best[1][top - 1 : top + 2]
     shift = 0.5 * (below - above) / (below - 2 * peak + above) if below - 2 * peak + above < 0 else 0.0
