@@ -26,7 +26,7 @@ _BEGUN, _NEARLY = 0.2, 0.8
 _LEAD_S, _FEWEST = 0.2, 5
 #: An excursion below this, in eye distances (0.6 mm), has neither direction nor speed, nor a beginning.
 LEAST = 0.01
-_NOT_MADE = "this movement was not made"
+_NOT_MADE = "this movement was not seen"
 
 
 #: What moves in which task: points of one side (N, 68, 2) seen as the left's, and its rest (68, 2), to (N,).

@@ -21,6 +21,8 @@ _RADII = np.linspace(0.062, 0.128, 133)
 _ARC = np.deg2rad(np.concatenate([np.arange(-25, 41, 3), np.arange(140, 206, 3)]))
 #: The rise of the grey is taken over so many of their steps, which is as wide as the border of an iris looks.
 _SPAN = 60
+#: A best radius so few steps from either end is none: something else rises there.
+_MARGIN = 6
 #: How far from the middle of the canthi its centre may lie, along and across, in eye distances.
 _AWAY_X, _AWAY_Y, _STEP = 0.08, 0.05, 0.01
 #: An open eye is at least so many iris diameters high; in others too little of the border shows.
@@ -92,7 +94,7 @@ def _radius(grey: FloatArray, canthi: FloatArray, lids: FloatArray, unit: float)
             if rise.max() > best[0]:
                 best = (float(rise.max()), rise)
     top = int(np.argmax(best[1])) if len(best[1]) else 0
-    if best[0] < _CLEAR or not 0 < top < len(best[1]) - 1:
+    if best[0] < _CLEAR or not _MARGIN <= top < len(best[1]) - _MARGIN:
         return None
     below, peak, above = best[1][top - 1 : top + 2]
     shift = 0.5 * (below - above) / (below - 2 * peak + above) if below - 2 * peak + above < 0 else 0.0

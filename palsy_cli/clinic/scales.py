@@ -56,7 +56,9 @@ class _Found:
         share = ratio_of(found)
         if share is None:
             return ScaleItem(None, "neither side moved", found.frames)
-        return ScaleItem(share, f"{found.name} {100 * share:.0f} % of the stronger side", found.frames)
+        return ScaleItem(
+            share, f"{found.name.replace('_', ' ')} {100 * share:.0f} % of the stronger side", found.frames
+        )
 
     def open_after(self, task: str) -> ScaleItem:
         """1 when an eye stays open after a closure, else 0."""
@@ -80,7 +82,7 @@ class _Found:
         if mm is None:
             return ScaleItem(None, "no millimetres", found.frames)
         apart = mm * (found.left - found.right)
-        return ScaleItem(apart, f"{name} differs by {abs(apart):.1f} mm", found.frames)
+        return ScaleItem(apart, f"{name.replace('_', ' ')} differs by {abs(apart):.1f} mm", found.frames)
 
     def synkinesis(self, triggers: Sequence[int] | None = None) -> ScaleItem:
         """0 none .. 3 severe, by the largest difference of flagged pairs, of these triggers only if named."""

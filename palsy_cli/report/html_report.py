@@ -187,7 +187,7 @@ def scales(assessment: Assessment) -> list[dict[str, Any]]:
                 "reason": score.reason,
                 "items": [
                     (item_name.replace("_", " "), fixed(item.value, 0 if name != "house_brackmann" else 2), item.basis)
-                    for item_name, item in score.items.items()
+                    for item_name, item in (score.items.items() if score.reason is None else ())
                 ],
             }
         )

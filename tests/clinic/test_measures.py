@@ -92,7 +92,7 @@ def test_what_was_not_done_is_not_assessed() -> None:
     patient = make_patient()
     found = measure_face(patient.face, patient.at_rest, ())
     missing = [m for m in found if m.task != "rest"]
-    assert missing and all(m.left is m.right is None and m.reason == "this movement was not made" for m in missing)
+    assert missing and all(m.left is m.right is None and m.reason == "this movement was not seen" for m in missing)
     assert all(m.reason is None and m.frames == patient.at_rest.sum() for m in found if m.task == "rest")
 
 

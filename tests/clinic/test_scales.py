@@ -80,14 +80,14 @@ def test_what_was_not_made_is_not_graded() -> None:
     gone = {"commissure_excursion", "closure", "lagophthalmos"}
     for name in gone:
         less = [
-            dataclasses.replace(m, left=None, right=None, reason="this movement was not made") if m.name == name else m
+            dataclasses.replace(m, left=None, right=None, reason="this movement was not seen") if m.name == name else m
             for m in known.measures
         ]
         for scale in (house_brackmann, fngs, sunnybrook):
             found: ScaleScore = scale(dataclasses.replace(known, measures=tuple(less)), symptoms(), SETTINGS)
             if name == "lagophthalmos" and scale is not house_brackmann:
                 continue
-            assert found.low is None and found.reason is not None and "not made" in found.reason, (name, scale)
+            assert found.low is None and found.reason is not None and "not seen" in found.reason, (name, scale)
     nothing = ClinicMeasures(Scale(None, None, None), reason="no rest")
     assert house_brackmann(nothing, symptoms(), SETTINGS).low is None
 

@@ -17,7 +17,7 @@ from factories import make_assessment
 from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.examine import examine
 from palsy_cli.config import ClinicSettings, GradeSettings
-from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades
+from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades, ScaleItem, ScaleScore
 from palsy_cli.report.html_report import UNIT_PLACES, render_html
 from palsy_cli.report.json_report import clinic_dict
 from palsy_cli.report.terms import AU_NAMES, NOTICE
@@ -139,7 +139,7 @@ def test_every_measure_is_told_as_the_json_tells_it() -> None:
     table = told[told.index("Measures in each movement") : told.index("Clinical scales by rule")]
     assert "62.0 ± 0.5 mm between the eyes" in table
     rows = re.findall(r"<tr><td>([^<]+)</td>(.*?)</tr>", table)
-    kept = [m for m in clinic_dict(measured)["measures"] if m["reason"] != "this movement was not made"]
+    kept = [m for m in clinic_dict(measured)["measures"] if m["reason"] != "this movement was not seen"]
     assert len(rows) == len(kept) > 20
     for (title, cells), one in zip(rows, kept, strict=True):
         assert title == DEFINITIONS[one["name"]].title
@@ -151,12 +151,17 @@ def test_every_measure_is_told_as_the_json_tells_it() -> None:
 
 
 def test_every_item_of_a_scale_is_told_with_what_it_rests_on() -> None:
-    assessment = make_assessment()
+    plain = make_assessment()
+    known = ScaleScore({f"item_{i}": ScaleItem(float(i), f"basis {i}") for i in range(12)}, 60.0, 70.0)
+    assessment = dataclasses.replace(plain, scales={**plain.scales, "sunnybrook": known})
     told = unescape(render_html(assessment))
+    assert "Sunnybrook composite, 0 to 100: 60 to 70" in told
     table = told[told.index("Clinical scales by rule") : told.index("Synkinesis: what moves together")]
     rows = re.findall(r'<tr><td>([^<]+)</td><td class="n">([^<]+)</td><td>([^<]+)</td></tr>', table)
-    items = [item for score in assessment.scales.values() for item in score.items.values()]
-    assert len(rows) == len(items) > 20
+    items = [item for score in assessment.scales.values() if score.reason is None for item in score.items.values()]
+    assert len(rows) == len(items) > 10
+    reasons = [score.reason for score in assessment.scales.values() if score.reason is not None]
+    assert reasons and all(reason in table for reason in reasons)
     for (_, value, basis), item in zip(rows, items, strict=True):
         assert basis == item.basis
         assert value == "–" if item.value is None else float(value) == pytest.approx(item.value, abs=0.0051)
