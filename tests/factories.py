@@ -26,6 +26,7 @@ from palsy_cli.records import (
     ModelCard,
     RunInfo,
     Scale,
+    ScaleScore,
 )
 from palsy_cli.stages.symptoms import find_symptoms
 
@@ -43,6 +44,8 @@ TASKS: tuple[tuple[float, float, dict[int, float]], ...] = (
     (8.1, 8.9, {20: 2.4, 25: 3.0}),
     (9.0, 9.7, {18: 3.6, 17: 1.4}),
 )
+#: Clinic measures and scales of the assessments made so far.
+_MEASURED: dict[tuple[float, bool, int], tuple[ClinicMeasures, dict[str, ScaleScore]]] = {}
 #: Response, trigger, gain: the misrouted nerve of the weak side.
 MISROUTED: tuple[tuple[int, int, float], ...] = ((43, 12, 0.55), (6, 20, 0.8), (12, 43, 0.5), (17, 12, 0.45))
 
@@ -176,8 +179,11 @@ def make_assessment(
             settings=dataclasses.asdict(settings),
         ),
     )
-    clinic = examine(record.track, record.landmarks, record.keyframes, units.rest, settings.clinic)
-    scales = score_scales(clinic, record.symptoms, settings.scales)
+    case = (left_strength, misrouted, keyframes)
+    if case not in _MEASURED:  # it takes seconds
+        clinic = examine(record.track, record.landmarks, record.keyframes, units.rest, settings.clinic)
+        _MEASURED[case] = clinic, score_scales(clinic, record.symptoms, settings.scales)
+    clinic, scales = _MEASURED[case]
     return dataclasses.replace(record, **{"clinic": clinic, "scales": scales, **changes})
 
 

@@ -38,13 +38,15 @@ def examine(
         Measures; none, and a reason, where no resting frame is known.
     """
     if not rest:
-        return ClinicMeasures(Scale(None, None, None, "no rest is known"), reason="no resting frame is known")
+        return _nothing("no resting frame is known")
     chosen = list(rest)
     at_rest = _near(track.times_s, keyframes.times_s[chosen])
     face = lay_on_face(landmarks.points, track.times_s, at_rest, max_head_turn=settings.max_head_turn)
     if face is None:
-        return ClinicMeasures(Scale(None, None, None, "no rest is known"), reason="no resting frame has points")
+        return _nothing("no resting frame has points")
     at_rest &= np.asarray(np.isfinite(face.points).all((1, 2)))
+    if not at_rest.any():
+        return _nothing("the head is turned otherwise in each resting frame")
     face = _with_followed_skin(face, keyframes, chosen)
     movements = find_movements(face)
     return ClinicMeasures(
@@ -60,6 +62,11 @@ def examine(
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
+
+
+def _nothing(reason: str) -> ClinicMeasures:
+    """No measure, and why."""
+    return ClinicMeasures(Scale(None, None, None, reason), reason=reason)
 
 
 def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:

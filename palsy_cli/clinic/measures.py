@@ -1,4 +1,4 @@
-"""Excursions, closure, speed and delay of each side: at rest, in each movement, and in blinks.
+"""Excursions, closure, speed and delay of each side: at rest and in each movement.
 
 An excursion is the peak minus the rest of the same face, both medians over many frames, after head movement has been
 taken out (``face_frame``). Emotrics gives the position in one photograph under that name.

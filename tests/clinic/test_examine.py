@@ -17,7 +17,7 @@ from palsy_cli.simulate.palsy import house_brackmann_preset
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.script import write_script
 
-FPS, SIDE, EVERY = 20.0, 320, 2
+FPS, SIDE = 10.0, 240
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Recording:
 @lru_cache
 def recording(seen: float) -> Recording:
     """Grade IV of the left raises the brows and smiles; the points show only so large a part of all movement."""
-    script = write_script(("brow_raise", "open_smile"))
+    script = write_script(("brow_raise", "open_smile"), tempo=1.3)
     renderer = DrawnRenderer(Person.from_seed(2101), (SIDE, SIDE))
     lesion = house_brackmann_preset(4, "left")
     frames = list(simulate_frames(renderer, lesion, script, fps=FPS, seed=1, natural=False))
     truth = np.stack([frame.points for frame in frames])
     points = truth[0] + seen * (truth - truth[0])
     times_s = np.arange(len(frames)) / FPS
-    shown = np.arange(0, len(frames), EVERY)
+    shown = np.arange(len(frames))
     pictures = np.stack([frames[i].image for i in shown])
     track = FaceTrack(
         times_s,
@@ -103,6 +103,18 @@ def test_without_a_rest_nothing_is_measured(assessment: Assessment) -> None:
         found = examine(a.track, landmarks, a.keyframes, rest, ClinicSettings())
         assert found.measures == () == found.movements and found.scale.mm is None
         assert found.reason is not None and "rest" in found.reason
+
+
+def test_a_rest_that_is_turned_both_ways_is_none(assessment: Assessment) -> None:
+    a = assessment
+    points = a.landmarks.points.copy()
+    last = len(a.keyframes.frames) - 1
+    unit = np.linalg.norm(points[0, 45] - points[0, 36])
+    points[:30, 30, 0] -= unit
+    points[-30:, 30, 0] += unit
+    turned = Landmarks(points, a.landmarks.confidence)
+    found = examine(a.track, turned, a.keyframes, (0, last), ClinicSettings())
+    assert found.measures == () and found.reason is not None and "turned" in found.reason
 
 
 def test_frames_without_points_are_not_filled(assessment: Assessment) -> None:
