@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.clinic.examine import examine
+from palsy_cli.clinic.face_frame import lay_on_face
+from palsy_cli.clinic.measures import measure_face
 from palsy_cli.clinic.scales import score_scales
+from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import Settings
 from palsy_cli.records import (
     ALL_AUS,
@@ -26,7 +28,6 @@ from palsy_cli.records import (
     ModelCard,
     RunInfo,
     Scale,
-    ScaleScore,
 )
 from palsy_cli.stages.symptoms import find_symptoms
 
@@ -44,8 +45,6 @@ TASKS: tuple[tuple[float, float, dict[int, float]], ...] = (
     (8.1, 8.9, {20: 2.4, 25: 3.0}),
     (9.0, 9.7, {18: 3.6, 17: 1.4}),
 )
-#: Clinic measures and scales of the assessments made so far.
-_MEASURED: dict[tuple[float, bool, int], tuple[ClinicMeasures, dict[str, ScaleScore]]] = {}
 #: Response, trigger, gain: the misrouted nerve of the weak side.
 MISROUTED: tuple[tuple[int, int, float], ...] = ((43, 12, 0.55), (6, 20, 0.8), (12, 43, 0.5), (17, 12, 0.45))
 
@@ -179,12 +178,19 @@ def make_assessment(
             settings=dataclasses.asdict(settings),
         ),
     )
-    case = (left_strength, misrouted, keyframes)
-    if case not in _MEASURED:  # it takes seconds
-        clinic = examine(record.track, record.landmarks, record.keyframes, units.rest, settings.clinic)
-        _MEASURED[case] = clinic, score_scales(clinic, record.symptoms, settings.scales)
-    clinic, scales = _MEASURED[case]
+    clinic = measured(record)
+    scales = score_scales(clinic, record.symptoms, settings.scales)
     return dataclasses.replace(record, **{"clinic": clinic, "scales": scales, **changes})
+
+
+def measured(record: Assessment) -> ClinicMeasures:
+    """The measures from the points alone, which takes no time; ``examine`` follows the skin, too."""
+    at_rest = record.track.times_s < 0.2
+    face = lay_on_face(record.landmarks.points, record.track.times_s, at_rest, max_head_turn=0.1)
+    assert face is not None
+    movements = find_movements(face)
+    scale = Scale(None, None, None, "no open eye at rest in which the iris could be measured; give --ipd-mm")
+    return ClinicMeasures(scale, movements, measure_face(face, at_rest, movements), rest_frames=int(at_rest.sum()))
 
 
 def picture(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
