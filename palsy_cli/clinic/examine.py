@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.clinic.curves import measure
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import measure_face
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import ClinicSettings
-from palsy_cli.records import ClinicMeasures, FaceTrack, FloatArray, Keyframes, Landmarks, Scale
+from palsy_cli.records import SIDES, ClinicMeasures, FaceTrack, FloatArray, Keyframes, Landmarks, Scale, Side
 
 #: All points but those of the lids between the canthi: what closes cannot be followed.
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
@@ -59,6 +60,8 @@ def examine(
         ),
         movements=movements,
         measures=measure_face(face, at_rest, movements),
+        curves={name: _both(sides) for name, sides in measure(face.points).items()},
+        rest_points=face.rest,
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
@@ -67,6 +70,11 @@ def examine(
 def _nothing(reason: str) -> ClinicMeasures:
     """No measure, and why."""
     return ClinicMeasures(Scale(None, None, None, reason), reason=reason)
+
+
+def _both(sides: dict[Side, FloatArray]) -> FloatArray:
+    """(N, 2) of both sides; single precision: they are kept for an hour of frames."""
+    return np.stack([sides[side] for side in SIDES], axis=1).astype(np.float32)
 
 
 def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:

@@ -65,7 +65,7 @@ def find_movements(face: FacePoints) -> tuple[Movement, ...]:
     moved[known] = _smooth(moved[known], face.times_s[known])
     extent = np.zeros(len(known))
     extent[known] = _extent(moved[known])
-    found = (_movement(face.times_s, moved, extent, span) for span in _spans(face.times_s, extent))
+    found = (_movement(face, moved, extent, span) for span in _spans(face.times_s, extent))
     return tuple(one for one in found if one is not None)
 
 
@@ -125,9 +125,9 @@ def _spans(times_s: FloatArray, extent: FloatArray) -> Iterator[slice]:
             yield span
 
 
-def _movement(times_s: FloatArray, moved: FloatArray, extent: FloatArray, span: slice) -> Movement | None:
+def _movement(face: FacePoints, moved: FloatArray, extent: FloatArray, span: slice) -> Movement | None:
     """What kind of movement lies in some frames; ``None`` for a blink."""
-    peak = np.zeros(len(times_s), bool)
+    times_s, peak = face.times_s, np.zeros(len(extent), bool)
     peak[span] = extent[span] >= _PEAK * extent[span].max()
     furthest = np.median(moved[peak], axis=0)
     stronger = furthest[int(np.argmax(np.linalg.norm(furthest, axis=1)))]
@@ -144,4 +144,5 @@ def _movement(times_s: FloatArray, moved: FloatArray, extent: FloatArray, span: 
         offset_s=offset_s,
         peak=peak,
         likeness=float(np.clip(likeness[best], 0.0, 1.0)),
+        points=np.median(face.points[peak], axis=0),
     )
