@@ -7,7 +7,6 @@ or ``--set group.name=value``.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import typing
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from palsy_cli import documents
 from palsy_cli.errors import ConfigError
 from palsy_cli.norms import Norms
+from palsy_cli.text import did_you_mean
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -383,9 +383,7 @@ def apply_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     known = setting_types()
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(key[:80], known, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"unknown setting {key!r}{hint}")
+            raise ConfigError(f"unknown setting {key!r}{did_you_mean(key, known)}")
         checked = check_type(key, value, known[key])
         group, dot, name = key.partition(".")
         if dot:

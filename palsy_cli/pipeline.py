@@ -6,7 +6,7 @@ Every command that computes enters here; each function adds hops to the one befo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import Any
 from palsy_cli.clinic.examine import examine
 from palsy_cli.clinic.scale import contradicts_iris
 from palsy_cli.clinic.scales import score_scales
+from palsy_cli.clinic.told import require_within, task_of_name
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import ModelError, NoFaceError
@@ -36,6 +37,7 @@ from palsy_cli.records import (
     Landmarks,
     ScaleScore,
     Symptoms,
+    ToldTask,
 )
 from palsy_cli.stages.action_units import estimate_action_units
 from palsy_cli.stages.detection import choose_detector
@@ -61,6 +63,8 @@ def assess(
     execution: Execution | None = None,
     models: ModelSet | None = None,
     mirrored: bool = False,
+    tasks: Sequence[ToldTask] | None = None,
+    by_hand: Mapping[tuple[str, str], float] | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Assessment:
     """Assess one video: per-side muscle activity, asymmetry, synkinesis, severity and House-Brackmann grade.
@@ -71,20 +75,27 @@ def assess(
         execution: device, models, batch size.
         models: networks loaded before, instead of those that ``execution`` names.
         mirrored: the recording is a mirror image (selfie camera).
+        tasks: what was done, and when; ``None`` takes the task of the file's name, if there is one, or finds them.
+        by_hand: items of scales that a clinician set, (scale, item) -> value.
         on_progress: told stage, frames done, frames in all (``None`` while unknown).
 
     Raises:
         VideoError: the file cannot be read or holds no video.
         NoFaceError: no face, or too few frames with a usable one.
+        InputError: a task lies outside the video.
         ModelError: a weight file is missing or damaged, or the norms of the settings belong to other weights.
     """
     run = _Run.start(settings, execution, on_progress, models=models)
+    named, unknown_name = task_of_name(Path(path))
+    told = tasks if tasks is not None else [named] if named else []
     clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
+    require_within(told, float(track.times_s[-1]), where="--tasks")
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
-    clinic, scales = run.clinic(track, landmarks, keyframes, action_units, symptoms)
+    clinic = run.clinic(track, landmarks, keyframes, action_units, told)
+    scales = score_scales(clinic, symptoms, run.settings.scales, by_hand=by_hand)
     return Assessment(
         clip=clip,
         track=track,
@@ -96,7 +107,11 @@ def assess(
         clinic=clinic,
         scales=scales,
         models=run.models.cards(),
-        warnings=(*find_warnings(track, keyframes, clinic), *_disagreements(grades, scales)),
+        warnings=(
+            *([unknown_name] if unknown_name and tasks is None else []),
+            *find_warnings(track, keyframes, clinic),
+            *_disagreements(grades, scales),
+        ),
         run=run_info(run.settings, device=run.models.device, seconds=run.seconds),
     )
 
@@ -377,12 +392,11 @@ class _Run:
         landmarks: Landmarks,
         keyframes: Keyframes,
         action_units: ActionUnits,
-        symptoms: Symptoms,
-    ) -> tuple[ClinicMeasures, dict[str, ScaleScore]]:
-        """Beside the hops: millimetres, movements and excursions, from the landmarks alone, and scales by rule."""
+        told: Sequence[ToldTask],
+    ) -> ClinicMeasures:
+        """Beside the hops: millimetres, movements and excursions."""
         with self.stage("measures"):
-            found = examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic)
-            return found, score_scales(found, symptoms, self.settings.scales)
+            return examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic, told=told)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

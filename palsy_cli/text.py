@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 #: Letters that one line shows, at its beginning and at its end; whatever lies between is left out.
 _BEGINNING, _END = 1500, 400
@@ -44,6 +46,12 @@ def markdown_cell(text: str) -> str:
 def markdown_line(text: str) -> str:
     """``text`` as one line of Markdown that may mark words up; it opens no tag and leads nowhere."""
     return _TAGS.sub(r"\\\g<0>", one_line(text))
+
+
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """``; did you mean ...?`` with the most similar of the known names, or nothing when none is similar."""
+    near = difflib.get_close_matches(name[:80], list(known), n=1, cutoff=0.4)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
 def _escaped(letter: str) -> str:

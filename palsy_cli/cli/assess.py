@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from palsy_cli import console
 from palsy_cli.cli import options
-from palsy_cli.cli.scale_options import IpdMm, MmPerPx, as_overrides
+from palsy_cli.cli.scale_options import ByHand, IpdMm, MmPerPx, Tasks, as_overrides
 from palsy_cli.files import REPORT_HTML
-
-if TYPE_CHECKING:
-    from palsy_cli.records import Assessment
 
 
 def assess(
@@ -21,6 +17,8 @@ def assess(
     mirrored: options.Mirrored = False,
     ipd_mm: IpdMm = None,
     mm_per_px: MmPerPx = None,
+    tasks: Tasks = None,
+    override: ByHand = None,
     device: options.Device = "auto",
     models: options.Models = None,
     profile: options.ProfileOption = None,
@@ -32,15 +30,25 @@ def assess(
     Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
     <name>_assessment here) and prints the path of the report.
     """
-    told = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
-    chosen = options.resolve(profile=profile, config=config, overrides=told, device=device, models=models)
+    given = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
+    chosen = options.resolve(profile=profile, config=config, overrides=given, device=device, models=models)
     chosen.prepare()
     from palsy_cli import pipeline
+    from palsy_cli.clinic.overrides import read_overrides
     from palsy_cli.report import write_report
+    from palsy_cli.report.csv_report import read_tasks
+    from palsy_cli.report.summary import summary
 
+    told, by_hand = (None if tasks is None else read_tasks(tasks)), read_overrides(override or ())
     with console.progress() as on_progress:
         result = pipeline.assess(
-            video, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
+            video,
+            settings=chosen.settings,
+            execution=chosen.execution,
+            mirrored=mirrored,
+            tasks=told,
+            by_hand=by_hand,
+            on_progress=on_progress,
         )
     folder = out or Path(f"{video.resolve().stem}_assessment")
     write_report(result, folder, include_images=include_images)
@@ -48,18 +56,3 @@ def assess(
         console.warn(warning)
     console.table(f"{video.name}: research use only, not a medical device", ("", "result"), summary(result))
     console.data(str(folder / REPORT_HTML))
-
-
-def summary(result: Assessment) -> list[tuple[str, str]]:
-    """The main results as (name, value); "not assessed" with its reason where there is none."""
-    symptoms, grades = result.symptoms, result.grades
-    pairs = ", ".join(f"AU{pair.response_au} with AU{pair.trigger_au} ({pair.side})" for pair in symptoms.pairs)
-    synkinesis = None if symptoms.synkinesis_present is None else pairs or "none found"
-    grade = grades.house_brackmann_grade
-    rows = (
-        ("weak side", symptoms.weak_side, symptoms.weak_side_reason),
-        ("synkinesis", synkinesis, symptoms.synkinesis_reason),
-        ("severity", grades.severity_label, grades.severity_reason),
-        ("House-Brackmann", None if grade is None else f"grade {grade} of 6", grades.house_brackmann_reason),
-    )
-    return [(name, value or f"not assessed ({reason or 'no reason given'})") for name, value, reason in rows]

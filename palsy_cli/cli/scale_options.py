@@ -1,7 +1,8 @@
-"""How a user tells the scale, and what that amounts to."""
+"""How a user tells the scale, the movements and items of scales, and what that amounts to."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,23 @@ IpdMm = Annotated[
 MmPerPx = Annotated[
     float | None,
     typer.Option("--mm-per-px", min=0.001, max=10.0, metavar="MM", help="Millimetres in a pixel, in the face's plane."),
+]
+Tasks = Annotated[
+    Path | None,
+    typer.Option(
+        "--tasks",
+        metavar="CSV",
+        help="What was done, and when: columns task, onset_s, offset_s. Without, the file's name tells "
+        "(..._task-browRaise_...), or the movements do.",
+    ),
+]
+ByHand = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        metavar="ITEM=VALUE",
+        help="Set an item of a scale by hand, as in sunnybrook.resting_cheek=1; repeatable.",
+    ),
 ]
 
 

@@ -47,7 +47,19 @@ Export = Annotated[
 ]
 Protocol = Annotated[
     Literal[
-        "simulated", "aflfp", "bp4d", "disfa", "disfa-plus", "fpara", "hb", "300w", "aflw", "marked", "csv", "clips"
+        "simulated",
+        "measures",
+        "aflfp",
+        "bp4d",
+        "disfa",
+        "disfa-plus",
+        "fpara",
+        "hb",
+        "300w",
+        "aflw",
+        "marked",
+        "csv",
+        "clips",
     ],
     typer.Argument(metavar="PROTOCOL", help="What to measure on: simulated patients, or a data set."),
 ]
@@ -65,6 +77,8 @@ Photos = Annotated[
 Recordings = Annotated[
     Path | None, typer.Option("--videos", metavar="DIR", help="Recordings of healthy people, to hold one half of.")
 ]
-Patients = Annotated[int, typer.Option("--patients", min=1, help="Simulated patients.")]
+Patients = Annotated[
+    int | None, typer.Option("--patients", min=1, help="Simulated patients (default: 24, of measures 30).")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Draws the patients.")]
 WorkerCount = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")]

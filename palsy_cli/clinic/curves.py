@@ -81,6 +81,10 @@ def _mid_lip(points: FloatArray, line: Sequence[int]) -> FloatArray:
     return height_at(points, line, (middle + points[:, _CORNER, 0]) / 2)
 
 
+def _commissure_position(points: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.norm(points[:, _CORNER] - points[:, 57], axis=1))
+
+
 def _upper_lip(points: FloatArray) -> FloatArray:
     return _mid_lip(points, _OUTER_UPPER)
 
@@ -111,6 +115,7 @@ CURVES: dict[str, Callable[[FloatArray], FloatArray]] = {
     "fissure": _fissure,
     "commissure_width": _commissure_width,
     "commissure_height": _commissure_height,
+    "commissure_position": _commissure_position,
     "upper_lip_height": _upper_lip,
     "lower_lip_height": _lower_lip,
     "dental_show": _dental_show,

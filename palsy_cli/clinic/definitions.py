@@ -45,6 +45,9 @@ _ALL: tuple[Definition, ...] = (
                "lateral distance of the mouth corner (54) from the line midway between the eyes"),
     Definition("commissure_height", "Mouth corner height", "length",
                "height of the mouth corner (54) above the line through the eyes; below it negative", _EMOTRICS),
+    Definition("commissure_position", "Mouth corner from the lower lip", "length",
+               "distance of the mouth corner (54) from the middle of the lower lip's outer border (57)",
+               f"{_EMOTRICS}, there called commissure excursion"),
     Definition("upper_lip_height", "Upper lip height", "length",
                "height of the upper lip's outer border (51-54), halfway from the mouth's middle to its corner, above "
                "the line through the eyes", _EMOTRICS),

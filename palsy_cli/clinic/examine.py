@@ -13,9 +13,21 @@ from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import measure_face
 from palsy_cli.clinic.scale import choose_scale
-from palsy_cli.clinic.tasks import find_movements
+from palsy_cli.clinic.tasks import find_movements, told_movements
+from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
-from palsy_cli.records import SIDES, ClinicMeasures, FaceTrack, FloatArray, Keyframes, Landmarks, Scale, Side
+from palsy_cli.records import (
+    SIDES,
+    ClinicMeasures,
+    FaceTrack,
+    FloatArray,
+    Keyframes,
+    Landmarks,
+    Movement,
+    Scale,
+    Side,
+    ToldTask,
+)
 
 #: All points but those of the lids between the canthi: what closes cannot be followed.
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
@@ -24,7 +36,13 @@ _AROUND_S = 0.2
 
 
 def examine(
-    track: FaceTrack, landmarks: Landmarks, keyframes: Keyframes, rest: Sequence[int], settings: ClinicSettings
+    track: FaceTrack,
+    landmarks: Landmarks,
+    keyframes: Keyframes,
+    rest: Sequence[int],
+    settings: ClinicSettings,
+    *,
+    told: Sequence[ToldTask] = (),
 ) -> ClinicMeasures:
     """Measure a face.
 
@@ -34,13 +52,14 @@ def examine(
         keyframes: faces among which the rest is found.
         rest: positions of the resting keyframes.
         settings: scale and head turn.
+        told: what was done, and when, if the user says so; else the movements are found.
 
     Returns:
         Measures; none, and a reason, where no resting frame is known.
     """
-    if not rest:
+    chosen = _told_rest(keyframes, told) or list(rest)
+    if not chosen:
         return _nothing("no resting frame is known")
-    chosen = list(rest)
     at_rest = _near(track.times_s, keyframes.times_s[chosen])
     face = lay_on_face(landmarks.points, track.times_s, at_rest, max_head_turn=settings.max_head_turn)
     if face is None:
@@ -49,7 +68,7 @@ def examine(
     if not at_rest.any():
         return _nothing("the head is turned otherwise in each resting frame")
     face = _with_followed_skin(face, keyframes, chosen)
-    movements = find_movements(face)
+    movements = _movements(face, told)
     return ClinicMeasures(
         scale=choose_scale(
             keyframes.faces[chosen],
@@ -65,6 +84,26 @@ def examine(
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
+
+
+def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
+    """Positions of the keyframes in which, as the user says, the face is at rest."""
+    times_s = keyframes.times_s
+    spans = [(times_s >= one.onset_s) & (times_s <= one.offset_s) for one in told if one.task == REST]
+    return np.flatnonzero(np.any(spans, axis=0)).tolist() if spans else []
+
+
+def _movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ...]:
+    """The movements as a user's table has them, else as they are found; a file's name says what these are."""
+    if any(one.source == "table" for one in told):
+        return told_movements(face, [one for one in told if one.task != REST])
+    found = find_movements(face)
+    if not told:
+        return found
+    if told[0].task == REST:
+        return ()
+    named = tuple(dataclasses.replace(one, task=told[0].task, source="file name") for one in found)
+    return named or told_movements(face, told)
 
 
 def _nothing(reason: str) -> ClinicMeasures:

@@ -1,18 +1,21 @@
-"""Clinical scales by rule, each item with what it rests on: House-Brackmann, FNGS 2.0, Sunnybrook.
+"""Clinical scales by rule, each item with what it rests on: House-Brackmann, FNGS 2.0, Sunnybrook, one like eFACE.
 
-All of it is an estimate from lengths, closures and synkinesis; no picture is looked at. An item without its inputs is
-not assessed, and a score that needs it is not either, or a range.
+An item without its inputs is not assessed, and a score that needs it is not either, or a range. A clinician may set
+items by hand; the scores follow, and the items say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from palsy_cli.clinic.measures import ratio_of
+from palsy_cli.clinic import eface
+from palsy_cli.clinic.scale_inputs import Found
 from palsy_cli.config import ScaleSettings
-from palsy_cli.records import ClinicMeasures, Measure, ScaleItem, ScaleScore, Symptoms
+from palsy_cli.records import ClinicMeasures, ScaleItem, ScaleScore, Symptoms
 
 #: Units that trigger each of Sunnybrook's expressions, and the measure that tells its strength.
 EXPRESSIONS: dict[str, tuple[tuple[int, ...], str]] = {
@@ -32,86 +35,75 @@ REGIONS: dict[str, tuple[str, str]] = {
     "nasolabial_fold": ("alar_lift", "snarl"),
     "oral": ("commissure_excursion", ""),
 }
+#: Most points of Sunnybrook's items at rest.
+_RESTING: dict[str, int] = {"resting_eye": 1, "resting_cheek": 2, "resting_mouth": 1}
+
+Items = dict[str, ScaleItem]
 
 
-class _Found:
-    """The measures of a recording at hand."""
+@dataclass(frozen=True)
+class Values:
+    """What an item may be: from ``low`` to ``high``, whole numbers only or anything between."""
 
-    def __init__(self, clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> None:
-        self.clinic, self.symptoms, self.settings = clinic, symptoms, settings
-
-    def measure(self, name: str, task: str = "") -> Measure | None:
-        """The first measure of that name, in that task if one is named."""
-        return next((m for m in self.clinic.measures if m.name == name and task in ("", m.task)), None)
-
-    def ratio(self, name: str, task: str = "") -> ScaleItem:
-        """Weaker over stronger side, 0..1."""
-        found = self.measure(name, task)
-        if found is None:
-            return ScaleItem(None, "not measured")
-        if found.left is None or found.right is None:
-            return ScaleItem(None, found.reason or "not measured", found.frames)
-        if name != "closure" and max(found.left, found.right) < self.settings.least_excursion:
-            return ScaleItem(None, "neither side moved", found.frames)
-        share = ratio_of(found)
-        if share is None:
-            return ScaleItem(None, "neither side moved", found.frames)
-        return ScaleItem(
-            share, f"{found.name.replace('_', ' ')} {100 * share:.0f} % of the stronger side", found.frames
-        )
-
-    def open_after(self, task: str) -> ScaleItem:
-        """1 when an eye stays open after a closure, else 0."""
-        gap, rest = self.measure("lagophthalmos", task), self.measure("fissure", "rest")
-        if gap is None or rest is None or None in (gap.left, gap.right, rest.left, rest.right):
-            return ScaleItem(None, gap.reason or "not measured" if gap is not None else "not measured")
-        mm = self.clinic.scale.mm
-        least = self.settings.closed_mm / mm if mm else 0.0
-        still_open = [
-            getattr(gap, side) > max(least, self.settings.closed_share * getattr(rest, side))
-            for side in ("left", "right")
-        ]
-        what = "an eye stays open" if any(still_open) else "both eyes close"
-        return ScaleItem(float(any(still_open)), f"{task.replace('_', ' ')}: {what}")
-
-    def apart_mm(self, name: str) -> ScaleItem:
-        """Left minus right of a measure at rest, in mm."""
-        found, mm = self.measure(name, "rest"), self.clinic.scale.mm
-        if found is None or found.left is None or found.right is None:
-            return ScaleItem(None, "not measured")
-        if mm is None:
-            return ScaleItem(None, "no millimetres", found.frames)
-        apart = mm * (found.left - found.right)
-        return ScaleItem(apart, f"{name.replace('_', ' ')} differs by {abs(apart):.1f} mm", found.frames)
-
-    def synkinesis(self, triggers: Sequence[int] | None = None) -> ScaleItem:
-        """0 none .. 3 severe, by the largest difference of flagged pairs, of these triggers only if named."""
-        if self.symptoms.synkinesis_present is None:
-            return ScaleItem(None, self.symptoms.synkinesis_reason or "not assessed")
-        pairs = [pair for pair in self.symptoms.pairs if triggers is None or pair.trigger_au in triggers]
-        worst = max((pair.difference for pair in pairs), default=0.0)
-        cuts = self.settings.synkinesis_mild, self.settings.synkinesis_obvious, self.settings.synkinesis_severe
-        level = int(np.searchsorted(cuts, worst, side="right"))
-        return ScaleItem(level, f"largest difference {worst:.2f}" if pairs else "none found")
+    low: float
+    high: float
+    whole: bool = True
 
 
-def score_scales(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> dict[str, ScaleScore]:
-    """All scales, by name."""
-    scales = {"house_brackmann": house_brackmann, "fngs": fngs, "sunnybrook": sunnybrook}
-    return {name: scale(clinic, symptoms, settings) for name, scale in scales.items()}
+@dataclass(frozen=True)
+class Rule:
+    """A scale: how its items are found, what each may be, and what they add up to."""
+
+    items: Callable[[Found], Items]
+    values: Mapping[str, Values]
+    total: Callable[[Items, ScaleSettings], ScaleScore]
 
 
-def house_brackmann(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> ScaleScore:
-    """House-Brackmann grade 1..6 by rule; the pivot is eye closure with effort.
+def score_scales(
+    clinic: ClinicMeasures,
+    symptoms: Symptoms,
+    settings: ScaleSettings,
+    *,
+    by_hand: Mapping[tuple[str, str], float] | None = None,
+) -> dict[str, ScaleScore]:
+    """All scales, by name.
 
-    Grades I and II part at the mean over the regions: single regions of healthy people differ by 7 to 9 %.
+    Args:
+        clinic: the measures.
+        symptoms: weak side and synkinesis.
+        settings: where an item's value ends and the next begins.
+        by_hand: (scale, item) -> the value that a clinician gave it (``overrides.read_overrides``).
     """
-    found = _Found(clinic, symptoms, settings)
+    found = Found(clinic, symptoms, settings)
+    scores = {}
+    for name, rule in RULES.items():
+        items = rule.items(found)
+        for (scale, item), value in (by_hand or {}).items():
+            if scale == name:
+                items[item] = _set_by_hand(items[item], value)
+        scores[name] = rule.total(items, settings)
+    return scores
+
+
+def _set_by_hand(item: ScaleItem, value: float) -> ScaleItem:
+    """An item with a clinician's value, which tells what was there before."""
+    before = "not assessed" if item.value is None else f"{item.value:.3g}"
+    return dataclasses.replace(item, value=value, basis=f"set by hand; before: {before} ({item.basis})", by_hand=True)
+
+
+def _house_brackmann_items(found: Found) -> Items:
     items = {name: found.ratio(*REGIONS[name]) for name in REGIONS}
     items["gentle_open"], items["tight_open"] = (
         found.open_after(task) for task in ("gentle_eye_closure", "tight_eye_closure")
     )
-    items["synkinesis"] = found.synkinesis()
+    return {**items, "synkinesis": found.synkinesis()}
+
+
+def _house_brackmann(items: Items, settings: ScaleSettings) -> ScaleScore:
+    """House-Brackmann grade 1..6; the pivot is eye closure with effort.
+
+    Grades I and II part at the mean over the regions: single regions of healthy people differ by 7 to 9 %.
+    """
     needed = ("brow", "eye", "oral", "gentle_open", "tight_open")
     missing = [name for name in needed if not items[name].known]
     if missing:
@@ -135,21 +127,27 @@ def house_brackmann(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleS
     return ScaleScore(items, grade, grade)
 
 
-def fngs(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> ScaleScore:
-    """FNGS 2.0: four regions 1..6 and secondary movement 0..3; the total, 4..27."""
-    found = _Found(clinic, symptoms, settings)
-    items: dict[str, ScaleItem] = {}
+def _fngs_items(found: Found) -> Items:
+    items: Items = {}
     for name, where in REGIONS.items():
         share = found.ratio(*where)
         value = None if share.value is None else 1 + sum(share.value < cut for cut in _FNGS_CUTS)
         items[name] = ScaleItem(value, share.basis, share.frames)
     mouth, tight = found.apart_mm("commissure_height"), found.open_after("tight_eye_closure")
-    if mouth.value is not None and abs(mouth.value) >= settings.corner_mm:
+    if mouth.value is not None and abs(mouth.value) >= found.settings.corner_mm:
         items["oral"] = _at_least(items["oral"], 4, mouth.basis)
     if tight.value:
         items["eye"] = _at_least(items["eye"], 4, tight.basis)
-    items["secondary"] = found.synkinesis()
-    return _sum(items)
+    return {**items, "secondary": found.synkinesis()}
+
+
+def _fngs(items: Items, settings: ScaleSettings) -> ScaleScore:
+    """FNGS 2.0: four regions 1..6 and secondary movement 0..3; the total, 4..27."""
+    missing = [name for name, item in items.items() if not item.known]
+    if missing:
+        return ScaleScore(items, reason=f"{missing[0].replace('_', ' ')}: {items[missing[0]].basis}")
+    total = sum(item.value or 0 for item in items.values())
+    return ScaleScore(items, total, total)
 
 
 def fngs_grade(total: float) -> int:
@@ -157,14 +155,12 @@ def fngs_grade(total: float) -> int:
     return 1 + sum(total >= limit for limit in (5, 10, 15, 20, 24))
 
 
-def sunnybrook(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> ScaleScore:
-    """Sunnybrook: voluntary x 4 - resting x 5 - synkinesis; a range, for landmarks show no cheek."""
-    found = _Found(clinic, symptoms, settings)
+def _sunnybrook_items(found: Found) -> Items:
     eye, mouth = found.apart_mm("fissure"), found.apart_mm("commissure_height")
     items = {
-        "resting_eye": _beyond(eye, settings.fissure_mm),
+        "resting_eye": _beyond(eye, found.settings.fissure_mm),
         "resting_cheek": ScaleItem(None, "the nasolabial fold has no landmark"),
-        "resting_mouth": _beyond(mouth, settings.corner_mm),
+        "resting_mouth": _beyond(mouth, found.settings.corner_mm),
     }
     for name, (_, measure) in EXPRESSIONS.items():
         share = found.ratio(measure, name if measure == "closure" else "")
@@ -172,21 +168,21 @@ def sunnybrook(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettin
         items[f"voluntary_{name}"] = ScaleItem(value, share.basis, share.frames)
     for name, (triggers, _) in EXPRESSIONS.items():
         items[f"synkinesis_{name}"] = found.synkinesis(triggers)
-    return _composite(items)
+    return items
 
 
-def _composite(items: dict[str, ScaleItem]) -> ScaleScore:
-    """Sunnybrook's composite of its items; those at rest may be unknown."""
-    missing = [name for name, item in items.items() if not item.known and not name.startswith("resting")]
+def _sunnybrook(items: Items, settings: ScaleSettings) -> ScaleScore:
+    """Sunnybrook: voluntary x 4 - resting x 5 - synkinesis; a range where an item at rest is not known."""
+    missing = [name for name, item in items.items() if not item.known and name not in _RESTING]
     if missing:
         first = missing[0]
         return ScaleScore(items, reason=f"{first.partition('_')[2].replace('_', ' ')}: {items[first].basis}")
     total = sum(4 * (item.value or 0) for name, item in items.items() if name.startswith("voluntary"))
     total -= sum(item.value or 0 for name, item in items.items() if name.startswith("synkinesis"))
-    most = {"resting_eye": 1, "resting_cheek": 2, "resting_mouth": 1}
-    rest = [(item.value, item.value) if item.value is not None else (0, most[name]) for name, item in items.items()
-            if name in most]  # fmt: skip
-    return ScaleScore(items, total - 5 * sum(high for _, high in rest), total - 5 * sum(low for low, _ in rest))
+    at_rest = [(items[name].value, most) for name, most in _RESTING.items()]
+    least = sum(0 if value is None else value for value, _ in at_rest)
+    most = sum(most if value is None else value for value, most in at_rest)
+    return ScaleScore(items, total - 5 * most, total - 5 * least)
 
 
 def _beyond(apart: ScaleItem, limit: float) -> ScaleItem:
@@ -202,10 +198,22 @@ def _at_least(item: ScaleItem, least: int, why: str) -> ScaleItem:
     return ScaleItem(least, f"{item.basis}; {why}", item.frames)
 
 
-def _sum(items: dict[str, ScaleItem]) -> ScaleScore:
-    """The total of all items, unless one is missing."""
-    missing = [name for name, item in items.items() if not item.known]
-    if missing:
-        return ScaleScore(items, reason=f"{missing[0].replace('_', ' ')}: {items[missing[0]].basis}")
-    total = sum(item.value or 0 for item in items.values())
-    return ScaleScore(items, total, total)
+_SHARE, _YES, _LEVEL = Values(0, 1, whole=False), Values(0, 1), Values(0, 3)
+RULES: dict[str, Rule] = {
+    "house_brackmann": Rule(
+        _house_brackmann_items,
+        {**dict.fromkeys(REGIONS, _SHARE), "gentle_open": _YES, "tight_open": _YES, "synkinesis": _LEVEL},
+        _house_brackmann,
+    ),
+    "fngs": Rule(_fngs_items, {**dict.fromkeys(REGIONS, Values(1, 6)), "secondary": _LEVEL}, _fngs),
+    "sunnybrook": Rule(
+        _sunnybrook_items,
+        {
+            **{name: Values(0, most) for name, most in _RESTING.items()},
+            **{f"voluntary_{name}": Values(1, 5) for name in EXPRESSIONS},
+            **{f"synkinesis_{name}": _LEVEL for name in EXPRESSIONS},
+        },
+        _sunnybrook,
+    ),
+    "eface_like": Rule(eface.items, dict.fromkeys(eface.ITEMS, Values(0, 100, whole=False)), eface.total),
+}

@@ -9,13 +9,13 @@ A movement that is none of the tasks (speech) is given the most similar name or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from palsy_cli.clinic.curves import measure, side_points
 from palsy_cli.clinic.face_frame import FacePoints
-from palsy_cli.records import SIDES, FloatArray, Movement
+from palsy_cli.records import SIDES, FloatArray, Movement, ToldTask
 
 #: Millimetres in an eye distance of the face on which ``_FULL`` was measured.
 _MM = 63.0
@@ -44,7 +44,6 @@ _FULL: dict[str, dict[str, float]] = {
 }  # fmt: skip
 #: With lips apart or closed, it is a smile.
 _NAMES = {"open_smile": "smile", "close_smile": "smile"}
-TASKS: tuple[str, ...] = tuple(dict.fromkeys(_NAMES.get(name, name) for name in _FULL))
 
 #: A movement begins and ends at this share of the full one, and must reach that.
 _EDGE, _REACHED = 0.15, 0.35
@@ -56,17 +55,57 @@ _SIMILAR = 0.6
 _PEAK = 0.8
 
 
+def task_name(movement: str) -> str:
+    """The task that a movement of the simulator's script, or of the table above, belongs to."""
+    return _NAMES.get(movement, movement)
+
+
+TASKS: tuple[str, ...] = tuple(dict.fromkeys(map(task_name, _FULL)))
+
+
 def find_movements(face: FacePoints) -> tuple[Movement, ...]:
     """The movements of a video in order, blinks left out."""
-    moved = _moved(face)
-    known = np.asarray(np.isfinite(moved).all((1, 2)))
-    if known.sum() < 2:
-        return ()
-    moved[known] = _smooth(moved[known], face.times_s[known])
-    extent = np.zeros(len(known))
-    extent[known] = _extent(moved[known])
+    moved = _course(face)
+    extent = np.nan_to_num(_extent(moved))
     found = (_movement(face, moved, extent, span) for span in _spans(face.times_s, extent))
     return tuple(one for one in found if one is not None)
+
+
+def told_movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ...]:
+    """The movements that a user names, each furthest where most of its task is seen between its times."""
+    moved = _course(face)
+    return tuple(_told_movement(face, moved, one) for one in told)
+
+
+def _told_movement(face: FacePoints, moved: FloatArray, told: ToldTask) -> Movement:
+    """One of them; nowhere furthest when the face is not seen meanwhile."""
+    times_s, directions, lengths = face.times_s, *_directions()
+    rows = [row for row, name in enumerate(_FULL) if task_name(name) == told.task]
+    extent = (moved @ directions[rows].T / lengths[rows]).max((1, 2))
+    within = (times_s >= told.onset_s) & (times_s <= told.offset_s) & np.isfinite(extent)
+    peak = within.copy()
+    if within.any():
+        peak[within] = extent[within] >= _PEAK * max(extent[within].max(), 0.0)
+    onset_s, offset_s = (float(t) for t in np.clip((told.onset_s, told.offset_s), times_s[0], times_s[-1]))
+    return Movement(
+        task=told.task,
+        onset_s=onset_s,
+        peak_s=float(np.median(times_s[peak])) if peak.any() else (onset_s + offset_s) / 2,
+        offset_s=offset_s,
+        peak=peak,
+        likeness=1.0,
+        points=np.median(face.points[peak], axis=0) if peak.any() else np.full((68, 2), np.nan),
+        source=told.source,
+    )
+
+
+def _course(face: FacePoints) -> FloatArray:
+    """``_moved``, smoothed over time; NaN where the face is not seen."""
+    moved = _moved(face)
+    known = np.asarray(np.isfinite(moved).all((1, 2)))
+    moved[known] = _smooth(moved[known], face.times_s[known])
+    moved[~known] = np.nan
+    return moved
 
 
 def _moved(face: FacePoints) -> FloatArray:
@@ -138,7 +177,7 @@ def _movement(face: FacePoints, moved: FloatArray, extent: FloatArray, span: sli
     if nearest.endswith("eye_closure") and offset_s - onset_s <= _BLINK_S:
         return None
     return Movement(
-        task=_NAMES.get(nearest, nearest) if likeness[best] >= _SIMILAR else None,
+        task=task_name(nearest) if likeness[best] >= _SIMILAR else None,
         onset_s=onset_s,
         peak_s=float(np.median(times_s[peak])),
         offset_s=offset_s,

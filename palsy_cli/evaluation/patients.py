@@ -151,10 +151,12 @@ def plan_doses(people: Sequence[int], *, seed: int = 0) -> list[Patient]:
     ]
 
 
-def film(patient: Patient, face: Face, folder: Path) -> tuple[Path, Truth]:
+def film(
+    patient: Patient, face: Face, folder: Path, *, tasks: Sequence[str] = ALL_UNITS, tempo: float = TEMPO
+) -> tuple[Path, Truth]:
     """Write the patient's video into ``folder``: all movements, one after the other."""
     renderer = PhotoRenderer.of(face.image, face.points, seed=patient.seed)
-    script = write_script(ALL_UNITS, tempo=TEMPO, rng=np.random.default_rng([patient.seed, 3]))
+    script = write_script(tasks, tempo=tempo, rng=np.random.default_rng([patient.seed, 3]))
     video = folder / "patient.mp4"
     truth = simulate_clip(video, renderer=renderer, lesion=patient.lesion, script=script, fps=FPS, seed=patient.seed)
     return video, truth

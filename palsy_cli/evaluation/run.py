@@ -14,7 +14,6 @@ from palsy_cli.console import ProgressCallback
 from palsy_cli.datasets.people import Photo, read_photos, read_rig
 from palsy_cli.errors import DatasetError, NoFaceError, UsageError
 from palsy_cli.evaluation.figures import (
-    Figure,
     au_figures,
     dose_figures,
     ensemble_figures,
@@ -27,7 +26,7 @@ from palsy_cli.evaluation.patients import DOSES, Case, Face, Patient, examine, p
 from palsy_cli.evaluation.photos import measure_photo, photo_figures
 from palsy_cli.evaluation.plots import draw_plots
 from palsy_cli.evaluation.recordings import list_recordings, recording_figures, try_recording
-from palsy_cli.evaluation.tables import to_csv, to_json, to_markdown
+from palsy_cli.evaluation.tables import Pages
 from palsy_cli.evaluation.workers import Context, Workers
 from palsy_cli.files import atomic_write
 from palsy_cli.networks.manifest_file import read_manifest
@@ -40,23 +39,19 @@ HELPERS, _HELPED = tuple(range(7)), 12
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, on what, in how many seconds; the patients, and those of the dose response."""
+    """The table, the patients behind it, and those of the dose response."""
 
-    figures: tuple[Figure, ...]
-    about: dict[str, object]
+    pages: Pages
     cases: tuple[Case, ...] = ()
     dosed: tuple[Case, ...] = ()
 
     def markdown(self) -> str:
-        """The table, and what it rests on, as a page."""
-        lines = [f"{key}: {value}" for key, value in self.about.items()]
-        return to_markdown(self.figures, title="Simulated patients, people never trained on", about=lines)
+        """The table as a page."""
+        return self.pages.markdown()
 
     def write(self, out: Path) -> None:
         """``simulated.md``, ``simulated.csv``, ``simulated.json``, and the plots as ``simulated-*.png``."""
-        atomic_write(out / "simulated.md", self.markdown(), private=False)
-        atomic_write(out / "simulated.csv", to_csv(self.figures), private=False)
-        atomic_write(out / "simulated.json", to_json(self.figures, about=self.about), private=False)
+        self.pages.write(out)
         for name, picture in draw_plots(self.cases, self.dosed):
             atomic_write(out / f"simulated-{name}.png", picture, private=False)
 
@@ -97,9 +92,7 @@ def evaluate_simulated(
     tell = on_progress or (lambda stage, done, total: None)
     started = time.perf_counter()
     everybody = read_faces(data)
-    calm = [face for face, photo in everybody if photo.calm]
-    if not calm:
-        raise DatasetError(f"{data}: no resting frontal face among the people held out of training")
+    calm = calm_faces(everybody, data)
     faces = [face for face, _ in everybody[:_MOST_PHOTOS]]
     planned = plan_patients(len(calm), patients, seed=seed)
     visits = [_Visit(p, calm[p.person], HELPERS if number < _HELPED else ()) for number, p in enumerate(planned)]
@@ -127,7 +120,8 @@ def evaluate_simulated(
         "weights": {entry.name: entry.sha256[:12] for entry in read_manifest(pool.context.models.directory)},
         "seconds": round(time.perf_counter() - started, 1),
     }
-    return Evaluation(tuple(figures), about, tuple(cases), tuple(dosed))
+    title = "Simulated patients, people never trained on"
+    return Evaluation(Pages("simulated", title, tuple(figures), about), tuple(cases), tuple(dosed))
 
 
 def read_faces(data: Path) -> list[tuple[Face, Photo]]:
@@ -135,6 +129,14 @@ def read_faces(data: Path) -> list[tuple[Face, Photo]]:
     held_out = [photo for photo in read_photos(data) if photo.held_out]
     index68 = read_rig(data).index68
     return [(Face(photo.path.name, photo.read(), photo.points[index68], photo.frontal), photo) for photo in held_out]
+
+
+def calm_faces(everybody: list[tuple[Face, Photo]], data: Path) -> list[Face]:
+    """Those of them whose face is at rest and frontal, so that a patient can be filmed; raises DatasetError if none."""
+    calm = [face for face, photo in everybody if photo.calm]
+    if not calm:
+        raise DatasetError(f"{data}: no resting frontal face among the people held out of training")
+    return calm
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,36 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from palsy_cli.evaluation.figures import Figure
+from palsy_cli.files import atomic_write
 from palsy_cli.text import markdown_cell
 
 _HEAD = ("what", "figure", "ours", "95 %", "target", "met", "paper (other data)", "note")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A table of figures as files: what it is called, its title, what was measured, on what."""
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...]
+    about: dict[str, Any]
+
+    def markdown(self) -> str:
+        """The table, and what it rests on, as a page."""
+        lines = [f"{key}: {value}" for key, value in self.about.items()]
+        return to_markdown(self.figures, title=self.title, about=lines)
+
+    def write(self, out: Path) -> None:
+        """``<name>.md``, ``<name>.csv``, ``<name>.json``."""
+        atomic_write(out / f"{self.name}.md", self.markdown(), private=False)
+        atomic_write(out / f"{self.name}.csv", to_csv(self.figures), private=False)
+        atomic_write(out / f"{self.name}.json", to_json(self.figures, about=self.about), private=False)
 
 
 def to_markdown(figures: Sequence[Figure], *, title: str, about: Iterable[str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
+
+from palsy_cli.text import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,7 +86,7 @@ NETWORKS: dict[str, NetworkSpec] = {spec.name: spec for spec in _SPECS}
 def network_spec(name: str) -> NetworkSpec:
     """The network of that name; raises ``ValueError`` with the nearest known name."""
     if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}{_near(name, NETWORKS)}; known: {', '.join(NETWORKS)}")
+        raise ValueError(f"unknown network {name!r}{did_you_mean(name, NETWORKS)}; known: {', '.join(NETWORKS)}")
     return NETWORKS[name]
 
 
@@ -97,7 +98,7 @@ def network_config(name: str, size: str = "compact", **overrides: Any) -> dict[s
     """
     spec = network_spec(name)
     if size not in SIZES:
-        raise ValueError(f"unknown size {size!r}{_near(size, SIZES)}; known: {', '.join(SIZES)}")
+        raise ValueError(f"unknown size {size!r}{did_you_mean(size, SIZES)}; known: {', '.join(SIZES)}")
     return dict(_resolve(spec.sizes)[size]) | overrides
 
 
@@ -125,8 +126,3 @@ def _resolve(path: str) -> Any:
     """Import ``module:attribute``."""
     module, attribute = path.split(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -7,7 +7,6 @@ at random values: a model that is absent, damaged or does not fit is a ``ModelEr
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from palsy_cli.networks.manifest_file import (
 from palsy_cli.networks.registry import NETWORKS, network_class, network_config
 from palsy_cli.networks.tensors import read_metadata, read_tensors
 from palsy_cli.records import ModelCard
+from palsy_cli.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -280,8 +280,7 @@ def _find_entry(name: str, directory: Path) -> ModelEntry:
     for entry in entries:
         if entry.name == name:
             return entry
-    near = difflib.get_close_matches(name, [entry.name for entry in entries], n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else "; `palsy models list` shows what is there"
+    hint = did_you_mean(name, (entry.name for entry in entries)) or "; `palsy models list` shows what is there"
     raise ModelError(f"{directory / MANIFEST}: no model named {name!r}{hint}")
 
 

@@ -14,10 +14,12 @@ from palsy_cli.records.clinic import (
     Measure,
     MeasureKind,
     Movement,
+    MovementSource,
     Scale,
     ScaleItem,
     ScaleScore,
     ScaleSource,
+    ToldTask,
 )
 from palsy_cli.records.face import (
     ALL_AUS,
@@ -73,6 +75,7 @@ __all__ = [
     "MeasureKind",
     "ModelCard",
     "Movement",
+    "MovementSource",
     "RegionAsymmetry",
     "RunInfo",
     "Scale",
@@ -81,6 +84,7 @@ __all__ = [
     "ScaleSource",
     "Side",
     "Symptoms",
+    "ToldTask",
     "SynkinesisPair",
     "WeakSide",
     "require_shape",

@@ -12,6 +12,7 @@ from palsy_cli.records.face import FloatArray, require_shape
 
 MeasureKind = Literal["length", "area", "angle", "share", "speed", "time"]
 ScaleSource = Literal["iris", "ipd", "mm-per-px"]
+MovementSource = Literal["found", "table", "file name"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class ToldTask:
+    """What a user says was done, and when (seconds; infinite for a whole recording)."""
+
+    task: str
+    onset_s: float
+    offset_s: float
+    source: MovementSource = "table"
+
+
+@dataclass(frozen=True)
 class Movement:
     """One movement of the face in a video of N frames.
 
@@ -38,7 +49,8 @@ class Movement:
         onset_s, peak_s, offset_s: when it begins, is furthest, and is over, in seconds.
         peak: (N,) True in the frames in which it is furthest.
         likeness: 0..1, how much it is like the task.
-        points: (68, 2) the face at its peak, in coordinates of the face.
+        points: (68, 2) the face at its peak, in coordinates of the face; NaN when it was not seen.
+        source: who says what it is and when.
     """
 
     task: str | None
@@ -48,6 +60,7 @@ class Movement:
     peak: npt.NDArray[np.bool_]
     likeness: float
     points: FloatArray
+    source: MovementSource = "found"
 
     def __post_init__(self) -> None:
         require_shape("Movement.points", self.points, (68, 2))
@@ -108,11 +121,12 @@ class ClinicMeasures:
 
 @dataclass(frozen=True)
 class ScaleItem:
-    """One item of a clinical scale: its value, and what that rests on or why there is none."""
+    """One item of a clinical scale: its value, and what that rests on or why there is none; ``by_hand`` if set so."""
 
     value: float | None
     basis: str
     frames: int = 0
+    by_hand: bool = False
 
     @property
     def known(self) -> bool:

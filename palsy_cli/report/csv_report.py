@@ -12,8 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli import documents
+from palsy_cli.clinic.told import require_order, require_task
 from palsy_cli.errors import InputError
-from palsy_cli.records import CORE_AUS, EXTRA_AUS, ActionUnits, Clip, FaceTrack, FloatArray, Keyframes, Landmarks
+from palsy_cli.records import (
+    CORE_AUS,
+    EXTRA_AUS,
+    ActionUnits,
+    Clip,
+    FaceTrack,
+    FloatArray,
+    Keyframes,
+    Landmarks,
+    ToldTask,
+)
 
 QUALITY_COLUMNS: tuple[str, ...] = ("frame", "time_s", "success", "confidence", "reason")
 MAX_INTENSITY = 5.0
@@ -159,6 +170,21 @@ def read_table(path: Path, needed: Sequence[str], *, optional: Sequence[str] = (
     at = {name: header.index(name) for name in (*needed, *optional) if name in header}
     blank = dict.fromkeys(optional, "")
     return [(line, blank | {name: cell(path, line, name, row, i) for name, i in at.items()}) for line, row in rows]
+
+
+def read_tasks(path: Path) -> tuple[ToldTask, ...]:
+    """What a patient did, and when: columns ``task``, ``onset_s`` and ``offset_s``, times in seconds.
+
+    Raises:
+        InputError: unreadable, an unknown task (with what may have been meant), times that are none, or an overlap.
+    """
+    told = []
+    for line, row in read_table(path, ("task", "onset_s", "offset_s")):
+        onset_s, offset_s = (real(path, line, name, row[name]) for name in ("onset_s", "offset_s"))
+        told.append(ToldTask(require_task(row["task"], where=f"{path}, line {line}"), onset_s, offset_s))
+    if not told:
+        raise InputError(f"{path}: no task in it; give a line for each movement, or leave --tasks out")
+    return require_order(told, where=str(path))
 
 
 def _require_columns(path: Path, header: Sequence[str], needed: Sequence[str], *, hint: str) -> None:

@@ -223,6 +223,7 @@ def clinic_dict(clinic: ClinicMeasures) -> dict[str, Any]:
                 "peak_s": number(one.peak_s),
                 "offset_s": number(one.offset_s),
                 "likeness": number(one.likeness),
+                "source": one.source,
             }
             for one in clinic.movements
         ],
@@ -237,7 +238,7 @@ def scale_dict(score: ScaleScore) -> dict[str, Any]:
         "high": number(score.high),
         "reason": score.reason,
         "items": {
-            name: {"value": number(item.value), "basis": item.basis, "frames": item.frames}
+            name: {"value": number(item.value), "basis": item.basis, "frames": item.frames, "by_hand": item.by_hand}
             for name, item in score.items.items()
         },
     }

@@ -16,6 +16,7 @@ SCALE_NAMES: dict[str, str] = {
     "house_brackmann": "House–Brackmann, by rule",
     "fngs": "FNGS 2.0, total 4 to 27",
     "sunnybrook": "Sunnybrook composite, 0 to 100",
+    "eface_like": "eFACE-like score, 0 to 100",
 }
 
 #: Movements of a recording, as a heading says them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from palsy_cli.config import check_type
 from palsy_cli.errors import ConfigError
 from palsy_cli.networks.registry import network_class, network_config
+from palsy_cli.text import did_you_mean
 from palsy_cli.training.recipes import Recipe
 
 #: What a recipe is, not how it trains.
@@ -89,9 +89,7 @@ def _part_types(kind: Any) -> dict[str, Any]:
 
 def _require_known(name: str, known: Collection[str], *, group: str) -> None:
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"; did you mean {group}.{near[0]}?" if near else ""
-        raise ConfigError(f"unknown setting '{group}.{name}'{hint}")
+        raise ConfigError(f"unknown setting '{group}.{name}'{did_you_mean(name, known, prefix=f'{group}.')}")
 
 
 def _checked(key: str, value: object, kind: Any) -> Any:

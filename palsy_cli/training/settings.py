@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from palsy_cli.config import check_type, flatten, parse_override, read_toml
 from palsy_cli.datasets.folds import Split
 from palsy_cli.errors import ConfigError
+from palsy_cli.text import did_you_mean
 from palsy_cli.training.overrides import apply_recipe_settings, network_arguments
 from palsy_cli.training.recipes import get_recipe
 
@@ -77,8 +77,6 @@ def _data(values: Mapping[str, object]) -> DataSettings:
     kinds = typing.get_type_hints(DataSettings)
     for name in values:
         if name not in kinds:
-            close = difflib.get_close_matches(name, kinds, n=1, cutoff=0.4)
-            hint = f"; did you mean data.{close[0]}?" if close else ""
-            raise ConfigError(f"unknown setting 'data.{name}'{hint}")
+            raise ConfigError(f"unknown setting 'data.{name}'{did_you_mean(name, kinds, prefix='data.')}")
     checked: dict[str, Any] = {name: check_type(f"data.{name}", value, kinds[name]) for name, value in values.items()}
     return DataSettings(**checked)

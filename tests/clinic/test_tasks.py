@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 from protocol import Patient, make_patient
 
-from palsy_cli.clinic.tasks import TASKS, find_movements
-from palsy_cli.records import Movement
+from palsy_cli.clinic.tasks import TASKS, find_movements, task_name, told_movements
+from palsy_cli.records import Movement, ToldTask
 from palsy_cli.simulate.script import PROTOCOL
-
-
-def called(task: str) -> str:
-    """Name of a task of the simulator among those that are found."""
-    return "smile" if task.endswith("_smile") else task
 
 
 def hits(patient: Patient, found: tuple[Movement, ...]) -> int:
@@ -21,7 +16,7 @@ def hits(patient: Patient, found: tuple[Movement, ...]) -> int:
     script = patient.script
     return sum(
         any(
-            one.task == called(told.task)
+            one.task == task_name(told.task)
             and abs(one.onset_s - told.start_s) <= 0.3
             and abs(one.offset_s - told.release_s - script.offset_s) <= 0.3
             for one in found
@@ -66,4 +61,25 @@ def test_gaps_do_not_hide_what_was_seen() -> None:
 
 
 def test_every_task_of_the_protocol_has_a_name() -> None:
-    assert {called(task) for task in PROTOCOL} <= set(TASKS)
+    assert {task_name(task) for task in PROTOCOL} <= set(TASKS)
+
+
+def test_what_a_user_says_counts() -> None:
+    """A table names tasks and times; the peak is where most of that task is seen between them."""
+    patient = make_patient(3, noise_mm=0.2)
+    told = [
+        ToldTask(task_name(one.task), one.start_s, one.release_s + patient.script.offset_s)
+        for one in patient.script.movements
+    ]
+    made = told_movements(patient.face, told)
+    assert [one.task for one in made] == [one.task for one in told] and {one.source for one in made} == {"table"}
+    for one, move in zip(made, patient.script.movements, strict=True):
+        assert move.start_s < one.peak_s < move.release_s + 0.3 and one.onset_s == move.start_s
+        assert patient.times_s[one.peak].min() >= move.start_s + 0.2
+
+
+def test_a_task_that_was_not_seen_has_no_peak() -> None:
+    patient = make_patient(3)
+    patient.points[50:120] = np.nan
+    (one,) = told_movements(patient.face, [ToldTask("smile", 2.2, 4.5)])
+    assert not one.peak.any() and np.isnan(one.points).all() and one.peak_s == pytest.approx(3.35)
