@@ -163,6 +163,10 @@ class ClinicSettings:
     #: A frame is left out when the nose tip is further from its resting place on the face (eye distances); 0.1 is a
     #: turn of about 12 degrees.
     max_head_turn: float = 0.1
+    #: Nothing is measured on a face with fewer pixels between the eyes: there a pixel is 2 mm.
+    min_unit_px: float = 32.0
+    #: Draws of the keyframes for the 95 % intervals; 0 gives none.
+    rounds: int = 200
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ class ScaleSettings:
     fissure_mm: float = 1.0
     #: Mouth corners at rest that differ in height by so many millimetres count (Sunnybrook, mouth; FNGS 2.0, oral).
     corner_mm: float = 3.0
+    #: A House-Brackmann grade is withheld when its 95 % interval is wider than this.
+    widest_grades: float = 2.0
     #: Synkinesis is mild from this difference of the largest flagged pair on (0..1) ...
     synkinesis_mild: float = 0.3
     #: ... obvious from this ...

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from palsy_cli.clinic.examine import examine
+from palsy_cli.clinic.examine import Examined, examine
+from palsy_cli.clinic.intervals import score_with_intervals
 from palsy_cli.clinic.scale import contradicts_iris
-from palsy_cli.clinic.scales import score_scales
 from palsy_cli.clinic.told import require_within, task_of_name
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
@@ -94,8 +94,8 @@ def assess(
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
-    clinic = run.clinic(track, landmarks, keyframes, action_units, told)
-    scales = score_scales(clinic, symptoms, run.settings.scales, by_hand=by_hand)
+    examined = run.examine(track, landmarks, keyframes, action_units, told)
+    symptoms, clinic, scales = run.intervals(action_units, symptoms, examined, by_hand)
     return Assessment(
         clip=clip,
         track=track,
@@ -386,17 +386,28 @@ class _Run:
             )
             return join_opinions(of_pictures, symptoms, self.settings.grades)
 
-    def clinic(
+    def examine(
         self,
         track: FaceTrack,
         landmarks: Landmarks,
         keyframes: Keyframes,
         action_units: ActionUnits,
         told: Sequence[ToldTask],
-    ) -> ClinicMeasures:
+    ) -> Examined:
         """Beside the hops: millimetres, movements and excursions."""
         with self.stage("measures"):
             return examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic, told=told)
+
+    def intervals(
+        self,
+        action_units: ActionUnits,
+        symptoms: Symptoms,
+        examined: Examined,
+        by_hand: Mapping[tuple[str, str], float] | None,
+    ) -> tuple[Symptoms, ClinicMeasures, dict[str, ScaleScore]]:
+        """Scales by rule, and how sure they and what they rest on are."""
+        with self.stage("intervals"):
+            return score_with_intervals(action_units, symptoms, examined, self.settings, by_hand=by_hand)
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
         """Grading networks that did not beat chance when they were validated, and the reason to print."""

@@ -133,3 +133,8 @@ def measure(points: FloatArray) -> dict[str, dict[Side, FloatArray]]:
     """Every curve of both sides: name -> side -> (N,), in eye distances (areas: their squares); NaN where left out."""
     seen = {side: side_points(points, side) for side in SIDES}
     return {name: {side: curve(seen[side]) for side in SIDES} for name, curve in CURVES.items()}
+
+
+def both_sides(points: FloatArray) -> dict[str, FloatArray]:
+    """The same as name -> (N, 2) of the left and of the right."""
+    return {name: np.stack([sides[side] for side in SIDES], axis=1) for name, sides in measure(points).items()}

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.clinic.curves import measure
+from palsy_cli.clinic.curves import both_sides
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
-from palsy_cli.clinic.measures import measure_face
+from palsy_cli.clinic.measures import measure_face, sample_face
+from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.tasks import find_movements, told_movements
 from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
 from palsy_cli.records import (
-    SIDES,
     ClinicMeasures,
     FaceTrack,
     FloatArray,
@@ -25,7 +25,6 @@ from palsy_cli.records import (
     Landmarks,
     Movement,
     Scale,
-    Side,
     ToldTask,
 )
 
@@ -33,6 +32,14 @@ from palsy_cli.records import (
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Examined:
+    """The measures, and what those that have an interval are the median of."""
+
+    clinic: ClinicMeasures
+    samples: tuple[Sampled, ...] = ()
 
 
 def examine(
@@ -43,7 +50,7 @@ def examine(
     settings: ClinicSettings,
     *,
     told: Sequence[ToldTask] = (),
-) -> ClinicMeasures:
+) -> Examined:
     """Measure a face.
 
     Args:
@@ -68,22 +75,28 @@ def examine(
     if not at_rest.any():
         return _nothing("the head is turned otherwise in each resting frame")
     face = _with_followed_skin(face, keyframes, chosen)
+    unit_px = float(np.median(face.unit_px[at_rest]))
+    if unit_px < settings.min_unit_px:
+        return _nothing(
+            f"the face is too small: {unit_px:.0f} px between the eyes, {settings.min_unit_px:.0f} are needed"
+        )
     movements = _movements(face, told)
-    return ClinicMeasures(
+    clinic = ClinicMeasures(
         scale=choose_scale(
             keyframes.faces[chosen],
             keyframes.face_points[chosen],
-            float(np.median(face.unit_px[at_rest])),
+            unit_px,
             ipd_mm=settings.ipd_mm or None,
             mm_per_px=settings.mm_per_px or None,
         ),
         movements=movements,
         measures=measure_face(face, at_rest, movements),
-        curves={name: _both(sides) for name, sides in measure(face.points).items()},
+        curves={name: values.astype(np.float32) for name, values in both_sides(face.points).items()},
         rest_points=face.rest,
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
+    return Examined(clinic, tuple(sample_face(face, at_rest, movements, _blocks(track, keyframes))))
 
 
 def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
@@ -106,14 +119,15 @@ def _movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ..
     return named or told_movements(face, told)
 
 
-def _nothing(reason: str) -> ClinicMeasures:
+def _nothing(reason: str) -> Examined:
     """No measure, and why."""
-    return ClinicMeasures(Scale(None, None, None, reason), reason=reason)
+    return Examined(ClinicMeasures(Scale(None, None, None, reason), reason=reason))
 
 
-def _both(sides: dict[Side, FloatArray]) -> FloatArray:
-    """(N, 2) of both sides; single precision: they are kept for an hour of frames."""
-    return np.stack([sides[side] for side in SIDES], axis=1).astype(np.float32)
+def _blocks(track: FaceTrack, keyframes: Keyframes) -> npt.NDArray[np.int64]:
+    """(N,) the keyframe that each frame is nearest to in time."""
+    times_s = keyframes.times_s
+    return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, track.times_s)
 
 
 def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:

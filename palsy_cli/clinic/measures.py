@@ -1,4 +1,4 @@
-"""Excursions, closure, speed and delay of each side: at rest and in each movement.
+"""Excursions, closure and what the face is like at rest, of each side.
 
 An excursion is the peak minus the rest of the same face, both medians over many frames, after head movement has been
 taken out (``face_frame``). Emotrics gives the position in one photograph under that name.
@@ -6,29 +6,25 @@ taken out (``face_frame``). Emotrics gives the position in one photograph under 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.clinic.curves import CURVES, measure, philtrum_deviation, side_points
+from palsy_cli.clinic.curves import CURVES, both_sides, philtrum_deviation, side_points
 from palsy_cli.clinic.definitions import DEFINITIONS, EXCURSIONS
 from palsy_cli.clinic.face_frame import FacePoints
-from palsy_cli.records import SIDES, FloatArray, Measure, Movement, Scale, Side
+from palsy_cli.clinic.samples import Sampled
+from palsy_cli.clinic.timing import LEAST, time_course
+from palsy_cli.records import SIDES, FloatArray, Measure, Movement, Scale
 
 Unit = Literal["mm", "eye distances", "mm²", "eye distances²", "degrees", "share", "mm/s", "eye distances/s", "s"]
+BoolArray = npt.NDArray[np.bool_]
 
-#: A movement has begun on a side once it has made the first share of its excursion there; its speed is the mean from
-#: there to the second.
-_BEGUN, _NEARLY = 0.2, 0.8
-#: A side may begin so many seconds before the movement as a whole is seen, and needs so many frames to be timed.
-_LEAD_S, _FEWEST = 0.2, 5
-#: An excursion below this, in eye distances (0.6 mm), has neither direction nor speed, nor a beginning.
-LEAST = 0.01
-_NOT_MADE = "this movement was not seen"
-
-
+NOT_MADE = "this movement was not seen"
+TOO_LITTLE = "a side moved too little"
 #: What moves in which task: points of one side (N, 68, 2) seen as the left's, and its rest (68, 2), to (N,).
 Course = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -52,9 +48,7 @@ _COURSES: dict[str, tuple[str, Course]] = {
 }
 
 
-def measure_face(
-    face: FacePoints, at_rest: npt.NDArray[np.bool_], movements: Sequence[Movement]
-) -> tuple[Measure, ...]:
+def measure_face(face: FacePoints, at_rest: BoolArray, movements: Sequence[Movement]) -> tuple[Measure, ...]:
     """All measures of a recording, in eye distances.
 
     Args:
@@ -62,126 +56,107 @@ def measure_face(
         at_rest: (N,) frames at rest.
         movements: what was done, as found or as told.
     """
-    found = [*_at_rest(face, at_rest)]
-    for name in EXCURSIONS:
-        found += _in_task(face, name, movements)
+    blocks = np.arange(len(face.times_s))
+    samples = [one.measure() for one in sample_face(face, at_rest, movements, blocks)]
+    return (*samples, *_timings(face, movements))
+
+
+def sample_face(
+    face: FacePoints, at_rest: BoolArray, movements: Sequence[Movement], blocks: npt.NDArray[np.int64]
+) -> list[Sampled]:
+    """What each measure but speeds and delays is the median of.
+
+    Args:
+        face: the points on the face.
+        at_rest: (N,) frames at rest.
+        movements: what was done.
+        blocks: (N,) which frames belong together.
+    """
+    frames = _Frames(face, both_sides(face.points), np.asarray(np.isfinite(face.points).all((1, 2))), blocks)
+    found = list(frames.at_rest(at_rest))
+    for name, (task, _) in _COURSES.items():
+        made = [one for one in movements if one.task == task]
+        found.append(frames.sampled(name, task, _moved(face, name), made))
+        if task == "smile":
+            found += frames.smile(made)
     for task in CLOSURES:
-        found += _closure(face, task, movements)
-    return tuple(found)
+        found += frames.closure(task, [one for one in movements if one.task == task])
+    return found
 
 
-def _at_rest(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> list[Measure]:
-    """Medians of all curves over the frames at rest."""
-    used = at_rest & np.isfinite(face.points).all((1, 2))
-    points, count = face.points[used], int(used.sum())
-    curves = measure(points)
-    found = []
-    for name, sides in curves.items():
-        left, right = (_median(sides[side]) for side in SIDES)
-        found.append(Measure(name, "rest", left, right, frames=count))
-    middle = _median(philtrum_deviation(points))
-    return [*found, Measure("philtrum_deviation", "rest", middle=middle, frames=count)]
+@dataclass(frozen=True)
+class _Frames:
+    """What all measures are taken from: the face, its curves, in which frames it is seen, which belong together."""
+
+    face: FacePoints
+    curves: dict[str, FloatArray]
+    seen: BoolArray
+    blocks: npt.NDArray[np.int64]
+
+    def at_rest(self, at_rest: BoolArray) -> Iterator[Sampled]:
+        """All curves in the frames at rest."""
+        used = at_rest & self.seen
+        for name, values in {**self.curves, "philtrum_deviation": self._philtrum()}.items():
+            yield Sampled(name, "rest", (values[used],), (self.blocks[used],), "no frame at rest was seen")
+
+    def sampled(
+        self, name: str, task: str, values: FloatArray, made: Sequence[Movement], reason: str | None = None
+    ) -> Sampled:
+        """The values (N, sides) of one measure at the peak of each repetition; why a side may have none, if seen."""
+        peaks = [one.peak & self.seen for one in made]
+        parts = tuple(values[peak] for peak in peaks) or (values[:0],)
+        own_blocks = tuple(self.blocks[peak] for peak in peaks) or (self.blocks[:0],)
+        return Sampled(name, task, parts, own_blocks, reason if made and reason else NOT_MADE)
+
+    def smile(self, made: Sequence[Movement]) -> Iterator[Sampled]:
+        """Direction of the corners' movement, and what shows between the lips."""
+        angles = np.full((len(self.seen), 2), np.nan)
+        for column, side in enumerate(SIDES):
+            moved = (side_points(self.face.points, side) - side_points(self.face.rest[None], side))[:, 54]
+            peaks = [one.peak & self.seen for one in made]
+            reached = _median([float(np.median(np.linalg.norm(moved[p], axis=1))) for p in peaks if p.any()])
+            if reached is not None and reached >= LEAST:
+                angles[:, column] = np.degrees(np.arctan2(moved[:, 1], moved[:, 0]))
+        yield self.sampled("smile_angle", "smile", angles, made, TOO_LITTLE)
+        yield self.sampled("dental_show", "smile", self.curves["dental_show"], made)
+        yield self.sampled("philtrum_deviation", "smile", self._philtrum(), made)
+
+    def closure(self, task: str, made: Sequence[Movement]) -> Iterator[Sampled]:
+        """What stays open of each eye, and the share of its open fissure by which it closes."""
+        now, rest = self.curves["fissure"], both_sides(self.face.rest[None])["fissure"]
+        whole = np.where(rest >= LEAST, rest, np.nan)
+        yield self.sampled("lagophthalmos", task, now, made)
+        yield self.sampled("closure", task, np.clip(1.0 - now / whole, 0.0, 1.0), made, "an eye is closed at rest")
+
+    def _philtrum(self) -> FloatArray:
+        """(N, 1)."""
+        return philtrum_deviation(self.face.points)[:, None]
 
 
-def _in_task(face: FacePoints, name: str, movements: Sequence[Movement]) -> list[Measure]:
-    """Excursion, speed and delay of both sides in a task; its repetitions' median."""
-    task, course = _COURSES[name]
-    made = [one for one in movements if one.task == task]
-    names = (name, f"{name}_speed", f"{name}_delay")
-    if not made:
-        return [Measure(each, task, reason=_NOT_MADE) for each in names]
-    all_values = np.moveaxis(np.array([_course(face, course, one) for one in made]), 0, -1)
-    frames = int(sum(one.peak.sum() for one in made))
-    found = []
-    for each, values in zip(names, all_values, strict=True):
-        left, right = (_median(side[np.isfinite(side)]) for side in values)
-        found.append(Measure(each, task, left, right, frames=frames, reason=_unless_both(left, right)))
-    return found + (_smile(face, made) if task == "smile" else [])
+def _moved(face: FacePoints, name: str) -> FloatArray:
+    """(N, 2) how far each side has moved in each frame."""
+    course, rest = _COURSES[name][1], face.rest[None]
+    return np.stack([course(side_points(face.points, side), side_points(rest, side)[0]) for side in SIDES], axis=1)
 
 
-def _unless_both(left: float | None, right: float | None) -> str | None:
-    return "a side moved too little" if left is None or right is None else None
+def _timings(face: FacePoints, movements: Sequence[Movement]) -> Iterator[Measure]:
+    """Speed and delay of each side in each task; the repetitions' medians."""
+    for name in EXCURSIONS:
+        task = _COURSES[name][0]
+        made = [one for one in movements if one.task == task]
+        moved = _moved(face, name) if made else np.zeros((0, 2))
+        courses = [time_course(face.times_s, moved, one) for one in made]
+        frames = int(sum(one.peak.sum() for one in made))
+        for what, values in zip(("speed", "delay"), zip(*courses, strict=True) if made else ((), ()), strict=True):
+            left, right = (_median([value[side] for value in values]) for side in (0, 1))
+            unknown = None if None not in (left, right) else TOO_LITTLE if made else NOT_MADE
+            yield Measure(f"{name}_{what}", task, left, right, frames=frames, reason=unknown)
 
 
-def _course(face: FacePoints, course: Course, movement: Movement) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Excursion, largest speed and delay behind the other side, (2,) each; NaN where there is none."""
-    span = (face.times_s >= movement.onset_s - _LEAD_S) & (face.times_s <= movement.peak_s)
-    moved = [course(side_points(face.points, side), _rest_of(face, side)) for side in SIDES]
-    reached = np.array([_median(side[movement.peak & np.isfinite(side)]) or 0.0 for side in moved])
-    speeds, begun = np.full(2, np.nan), np.full(2, np.nan)
-    for i, side in enumerate(moved):
-        known = span & np.isfinite(side)
-        if reached[i] < LEAST or known.sum() < _FEWEST:
-            continue
-        times_s, steady = face.times_s[known], _steadied(side[known])
-        begun[i], nearly = (_crossing(times_s, steady, share * reached[i]) for share in (_BEGUN, _NEARLY))
-        if nearly > begun[i]:
-            speeds[i] = (_NEARLY - _BEGUN) * reached[i] / (nearly - begun[i])
-    return reached, speeds, begun - np.nanmin(begun) if np.isfinite(begun).any() else begun
-
-
-def _steadied(course: FloatArray) -> FloatArray:
-    """Means over three frames, which halve what landmarks tremble by."""
-    padded = np.pad(course, 1, mode="edge")
-    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
-
-
-def _crossing(times_s: FloatArray, course: FloatArray, level: float) -> float:
-    """When a course first rises through a level, between frames; NaN when it never does."""
-    rises = np.flatnonzero((course[:-1] < level) & (course[1:] >= level))
-    if not len(rises):
-        return float("nan")
-    i = int(rises[0])
-    share = (level - course[i]) / (course[i + 1] - course[i])
-    return float(times_s[i] + share * (times_s[i + 1] - times_s[i]))
-
-
-def _smile(face: FacePoints, made: Sequence[Movement]) -> list[Measure]:
-    """Direction of the corners' movement, and what shows between the lips."""
-    peak = np.any([one.peak for one in made], axis=0) & np.isfinite(face.points).all((1, 2))
-    angles: dict[Side, float | None] = {}
-    for side in SIDES:
-        moved = np.median(side_points(face.points[peak], side)[:, 54], axis=0) - _rest_of(face, side)[54]
-        angles[side] = float(np.degrees(np.arctan2(moved[1], moved[0]))) if np.linalg.norm(moved) >= LEAST else None
-    left, right = (_median(measure(face.points[peak])["dental_show"][side]) for side in SIDES)
-    middle, count = _median(philtrum_deviation(face.points[peak])), int(peak.sum())
-    unmoved = _unless_both(angles["left"], angles["right"])
-    return [
-        Measure("smile_angle", "smile", angles["left"], angles["right"], frames=count, reason=unmoved),
-        Measure("dental_show", "smile", left, right, frames=count),
-        Measure("philtrum_deviation", "smile", middle=middle, frames=count),
-    ]
-
-
-def _closure(face: FacePoints, task: str, movements: Sequence[Movement]) -> list[Measure]:
-    """What stays open of each eye, and the share of its open fissure by which it closes."""
-    made = [one for one in movements if one.task == task]
-    if not made:
-        return [Measure(name, task, reason=_NOT_MADE) for name in ("lagophthalmos", "closure")]
-    peak = np.any([one.peak for one in made], axis=0) & np.isfinite(face.points).all((1, 2))
-    now, rest = (measure(points)["fissure"] for points in (face.points[peak], face.rest[None]))
-    left, right = (_median(now[side]) for side in SIDES)
-    open_eye = [float(rest[side][0]) for side in SIDES]
-    count = int(peak.sum())
-    shut_left, shut_right = (
-        None if value is None or whole < LEAST else float(np.clip(1.0 - value / whole, 0.0, 1.0))
-        for value, whole in zip((left, right), open_eye, strict=True)
-    )
-    reason = None if None not in (shut_left, shut_right) else "an eye is closed at rest"
-    return [
-        Measure("lagophthalmos", task, left, right, frames=count),
-        Measure("closure", task, shut_left, shut_right, frames=count, reason=reason),
-    ]
-
-
-def _rest_of(face: FacePoints, side: Side) -> FloatArray:
-    """(68, 2) the rest, seen from one side as the left."""
-    return np.asarray(side_points(face.rest[None], side)[0])
-
-
-def _median(values: FloatArray) -> float | None:
-    """Median, ``None`` of nothing."""
-    return float(np.median(values)) if len(values) else None
+def _median(values: Sequence[float]) -> float | None:
+    """Median of those known, ``None`` of nothing."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else None
 
 
 def ratio_of(measure: Measure) -> float | None:

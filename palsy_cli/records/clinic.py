@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.records.face import FloatArray, require_shape
+from palsy_cli.records.face import FloatArray, Interval, require_shape
 
 MeasureKind = Literal["length", "area", "angle", "share", "speed", "time"]
 ScaleSource = Literal["iris", "ipd", "mm-per-px"]
@@ -80,6 +80,8 @@ class Measure:
         middle: a value of the midline.
         frames: how many frames it rests on.
         reason: why a value is missing.
+        left_interval, right_interval, middle_interval: 95 %, its keyframes drawn anew; ``None`` of speeds and delays,
+            and where all frames belong to one keyframe.
     """
 
     name: str
@@ -89,6 +91,9 @@ class Measure:
     middle: float | None = None
     frames: int = 0
     reason: str | None = None
+    left_interval: Interval | None = None
+    right_interval: Interval | None = None
+    middle_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,12 @@ class ScaleItem:
 class ScaleScore:
     """A clinical scale by rule: its items by name and its total, a range where an item can be anything.
 
-    ``low`` and ``high`` are equal where the total is certain, ``None`` beside a reason where it is not assessed.
+    ``low`` and ``high`` are equal where all items are known, ``None`` beside a reason where it is not assessed.
+    ``interval`` is from the low of ``low`` to the high of ``high`` in 95 % of the draws of keyframes.
     """
 
     items: dict[str, ScaleItem] = field(default_factory=dict)
     low: float | None = None
     high: float | None = None
     reason: str | None = None
+    interval: Interval | None = None

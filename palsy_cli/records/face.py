@@ -17,6 +17,8 @@ from palsy_cli.config import VideoSettings
 
 Side = Literal["left", "right"]
 WeakSide = Literal["left", "right", "none"]
+#: 95 %, from its lower to its upper end.
+Interval = tuple[float, float]
 FloatArray = npt.NDArray[np.floating[Any]]
 ByteImage = npt.NDArray[np.uint8]
 
@@ -188,7 +190,8 @@ class AuAsymmetry:
     """Active means of one AU (DEM, eqs. 4-5); ``None`` where the AU was never active on either side.
 
     ``movement_left`` and ``movement_right`` are means of the share of the full movement, 0..1; 0 where never active.
-    A unit that only ever misfires (synkinesis) is not ``counted`` in any region.
+    A unit that only ever misfires (synkinesis) is not ``counted`` in any region. ``delta_interval`` is that of
+    ``delta_am`` when keyframes are drawn anew.
     """
 
     au: int
@@ -199,6 +202,7 @@ class AuAsymmetry:
     movement_left: float = 0.0
     movement_right: float = 0.0
     counted: bool = True
+    delta_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,8 @@ class RegionAsymmetry:
 
     ``weak_side`` and ``delta_am`` are ``None`` with a reason when not assessed. ``relative`` is |sum of left - right|
     / sum of the stronger side's, 0..1, of the share of the full movement (profile ``paper``: of the intensity).
+    ``delta_interval`` is that of ``delta_am`` when keyframes are drawn anew, ``agreement`` (0..1) the share of such
+    draws that name the same weak side.
     """
 
     region: str
@@ -215,6 +221,8 @@ class RegionAsymmetry:
     weak_side: WeakSide | None
     aus: tuple[int, ...]
     reason: str | None = None
+    delta_interval: Interval | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +231,8 @@ class SynkinesisPair:
 
     ``difference`` is P(response on ``side``) - P(response on the other side), given the trigger on ``trigger_side``;
     always positive. ``support`` counts the trigger's keyframes. ``interval_response`` and ``interval_reference`` are
-    Wilson 95 % intervals of the two conditional probabilities.
+    Wilson 95 % intervals of the two conditional probabilities. ``agreement`` (0..1) is the share of draws of keyframes
+    in which the same pair is flagged.
     """
 
     side: Side
@@ -231,9 +240,10 @@ class SynkinesisPair:
     trigger_au: int
     difference: float
     support: int
-    interval_response: tuple[float, float]
-    interval_reference: tuple[float, float]
+    interval_response: Interval
+    interval_reference: Interval
     trigger_side: Side
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +268,8 @@ class Cooccurrence:
 class Symptoms:
     """Weakness and synkinesis, with what they rest on. ``None`` beside a reason means not assessed.
 
-    ``delta_am`` and ``relative`` are a region's (see ``RegionAsymmetry``), of the whole face.
+    ``delta_am``, ``relative``, ``delta_interval`` and ``agreement`` are a region's (see ``RegionAsymmetry``), of the
+    whole face.
     """
 
     active_threshold: float
@@ -273,6 +284,8 @@ class Symptoms:
     synkinesis_reason: str | None
     pairs: tuple[SynkinesisPair, ...]
     cooccurrence: Cooccurrence
+    delta_interval: Interval | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from palsy_cli.records import (
     ClinicMeasures,
     Clip,
     Grades,
+    Interval,
     Measure,
     RegionAsymmetry,
     Scale,
@@ -100,7 +101,10 @@ def symptoms_dict(symptoms: Symptoms) -> dict[str, Any]:
     return {
         "weak_side": symptoms.weak_side,
         "weak_side_reason": symptoms.weak_side_reason,
+        "weak_side_agreement": number(symptoms.agreement),
         "asymmetry": {
+            "delta_am": number(symptoms.delta_am),
+            "delta_am_interval": interval(symptoms.delta_interval),
             "threshold": number(symptoms.active_threshold),
             "action_units": [
                 {
@@ -108,6 +112,7 @@ def symptoms_dict(symptoms: Symptoms) -> dict[str, Any]:
                     "am_left": number(mean.am_left),
                     "am_right": number(mean.am_right),
                     "delta_am": number(mean.delta_am),
+                    "delta_am_interval": interval(mean.delta_interval),
                     "active_keyframes": mean.active_keyframes,
                     "reason": "never active on either side" if mean.delta_am is None else None,
                 }
@@ -123,7 +128,9 @@ def region_dict(region: RegionAsymmetry) -> dict[str, Any]:
     """One assessed region."""
     return {
         "delta_am": number(region.delta_am),
+        "delta_am_interval": interval(region.delta_interval),
         "weak_side": region.weak_side,
+        "agreement": number(region.agreement),
         "relative": number(region.relative),
         "action_units": list(region.aus),
     }
@@ -164,8 +171,9 @@ def pair_dict(pair: SynkinesisPair) -> dict[str, Any]:
         "trigger_side": pair.trigger_side,
         "difference": number(pair.difference),
         "support": pair.support,
-        "interval_response": [number(end) for end in pair.interval_response],
-        "interval_reference": [number(end) for end in pair.interval_reference],
+        "interval_response": interval(pair.interval_response),
+        "interval_reference": interval(pair.interval_reference),
+        "agreement": number(pair.agreement),
     }
 
 
@@ -236,6 +244,7 @@ def scale_dict(score: ScaleScore) -> dict[str, Any]:
     return {
         "low": number(score.low),
         "high": number(score.high),
+        "interval": interval(score.interval),
         "reason": score.reason,
         "items": {
             name: {"value": number(item.value), "basis": item.basis, "frames": item.frames, "by_hand": item.by_hand}
@@ -248,15 +257,22 @@ def measure_dict(measure: Measure, scale: Scale) -> dict[str, Any]:
     """One measure in the unit that the scale allows."""
     unit, factor = unit_of(measure, scale)
     values = {"left": measure.left, "right": measure.right, "middle": measure.middle}
+    intervals = {"left": measure.left_interval, "right": measure.right_interval, "middle": measure.middle_interval}
     return {
         "name": measure.name,
         "task": measure.task,
         "unit": unit,
         **{place: number(None if value is None else factor * value) for place, value in values.items()},
+        **{f"{place}_interval": interval(ends, factor) for place, ends in intervals.items()},
         "ratio": number(ratio_of(measure)),
         "frames": measure.frames,
         "reason": measure.reason,
     }
+
+
+def interval(ends: Interval | None, factor: float = 1.0) -> list[float | None] | None:
+    """Both ends, in the unit that the factor leads to."""
+    return None if ends is None else [number(factor * end) for end in ends]
 
 
 def number(value: float | None) -> float | None:

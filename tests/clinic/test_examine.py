@@ -30,7 +30,7 @@ class Recording:
     truth: FloatArray
 
     def examined(self, **settings: float) -> ClinicMeasures:
-        return examine(self.track, self.landmarks, self.keyframes, (0,), ClinicSettings(**settings))
+        return examine(self.track, self.landmarks, self.keyframes, (0,), ClinicSettings(**settings)).clinic
 
 
 @lru_cache
@@ -100,7 +100,7 @@ def test_without_a_rest_nothing_is_measured(assessment: Assessment) -> None:
     points[:10] = np.nan
     unseen = dataclasses.replace(a.landmarks, points=points)
     for landmarks, rest in ((a.landmarks, ()), (unseen, (0,))):
-        found = examine(a.track, landmarks, a.keyframes, rest, ClinicSettings())
+        found = examine(a.track, landmarks, a.keyframes, rest, ClinicSettings()).clinic
         assert found.measures == () == found.movements and found.scale.mm is None
         assert found.reason is not None and "rest" in found.reason
 
@@ -113,7 +113,7 @@ def test_a_rest_that_is_turned_both_ways_is_none(assessment: Assessment) -> None
     points[:30, 30, 0] -= unit
     points[-30:, 30, 0] += unit
     turned = Landmarks(points, a.landmarks.confidence)
-    found = examine(a.track, turned, a.keyframes, (0, last), ClinicSettings())
+    found = examine(a.track, turned, a.keyframes, (0, last), ClinicSettings()).clinic
     assert found.measures == () and found.reason is not None and "turned" in found.reason
 
 
@@ -121,5 +121,5 @@ def test_frames_without_points_are_not_filled(assessment: Assessment) -> None:
     a = assessment
     points = a.landmarks.points.copy()
     points[20:60] = np.nan
-    found = examine(a.track, Landmarks(points, a.landmarks.confidence), a.keyframes, (0,), ClinicSettings())
+    found = examine(a.track, Landmarks(points, a.landmarks.confidence), a.keyframes, (0,), ClinicSettings()).clinic
     assert all(one.peak[20:60].sum() == 0 for one in found.movements)
