@@ -175,8 +175,10 @@ class ScaleSettings:
 
     #: An eye is closed when its fissure is at most this part of the open one ...
     closed_share: float = 0.10
-    #: ... or at most this many millimetres.
+    #: ... or at most this many millimetres ...
     closed_mm: float = 1.0
+    #: ... or when the network reads the closure (AU43, 0..5) at least as this and no more than a third of it is open.
+    closed_intensity: float = 4.1
     #: Neither side moved when the larger excursion is below this (eye distances; 0.016 is 1 mm).
     least_excursion: float = 0.016
     #: House-Brackmann VI: no region moves by this part of the stronger side.

@@ -396,7 +396,7 @@ class _Run:
     ) -> Examined:
         """Beside the hops: millimetres, movements and excursions."""
         with self.stage("measures"):
-            return examine(track, landmarks, keyframes, action_units.rest, self.settings.clinic, told=told)
+            return examine(track, landmarks, keyframes, action_units, self.settings.clinic, told=told)
 
     def intervals(
         self,

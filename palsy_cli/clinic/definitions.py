@@ -72,6 +72,14 @@ _ALL: tuple[Definition, ...] = (
                "direction in which the mouth corner moves from rest to the peak of the smile, above the horizontal"),
     Definition("lagophthalmos", "Lagophthalmos", "length",
                "palpebral fissure that is left at the peak of the closure"),
+    Definition("blink_rate", "Blinks", "rate",
+               "number of closures of at most half a second in which either eye loses a third of its opening, over the "
+               "time outside the movements"),
+    Definition("blink_closure", "Closure when blinking", "share",
+               "median over the blinks of the largest share of its opening that the eye loses"),
+    Definition("closure_intensity", "Eye closure as the network reads it (AU43)", "intensity",
+               "median intensity of AU43 in the keyframes of the closure in which it is at least 80 % of its largest",
+               "difference ensemble (DEM)"),
     Definition("closure", "Eye closure", "share",
                "1 - fissure at the peak of the closure / fissure at rest, within 0 and 1"),
 )  # fmt: skip

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.clinic.blinks import find_blinks
 from palsy_cli.clinic.curves import both_sides
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
-from palsy_cli.clinic.measures import measure_face, sample_face
+from palsy_cli.clinic.measures import sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.tasks import find_movements, told_movements
 from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
 from palsy_cli.records import (
+    ActionUnits,
     ClinicMeasures,
     FaceTrack,
     FloatArray,
@@ -30,6 +32,8 @@ from palsy_cli.records import (
 
 #: All points but those of the lids between the canthi: what closes cannot be followed.
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
+#: The points show at least this part of a movement, as its inverse.
+_MOST_TAKEN_BACK = 2.5
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -46,7 +50,7 @@ def examine(
     track: FaceTrack,
     landmarks: Landmarks,
     keyframes: Keyframes,
-    rest: Sequence[int],
+    action_units: ActionUnits,
     settings: ClinicSettings,
     *,
     told: Sequence[ToldTask] = (),
@@ -57,14 +61,14 @@ def examine(
         track: when each of N frames was taken.
         landmarks: the points of each, in pixels.
         keyframes: faces among which the rest is found.
-        rest: positions of the resting keyframes.
+        action_units: of the keyframes; which of these are at rest, and how far the eyes close.
         settings: scale and head turn.
         told: what was done, and when, if the user says so; else the movements are found.
 
     Returns:
         Measures; none, and a reason, where no resting frame is known.
     """
-    chosen = _told_rest(keyframes, told) or list(rest)
+    chosen = _told_rest(keyframes, told) or list(action_units.rest)
     if not chosen:
         return _nothing("no resting frame is known")
     at_rest = _near(track.times_s, keyframes.times_s[chosen])
@@ -81,6 +85,13 @@ def examine(
             f"the face is too small: {unit_px:.0f} px between the eyes, {settings.min_unit_px:.0f} are needed"
         )
     movements = _movements(face, told)
+    samples = [
+        *sample_face(face, at_rest, movements, _blocks(track, keyframes)),
+        *sample_closure(keyframes.times_s, action_units, movements),
+    ]
+    curves = both_sides(face.points)
+    rate, blinks = find_blinks(face.times_s, curves["fissure"], both_sides(face.rest[None])["fissure"][0], movements)
+    samples.append(blinks)
     clinic = ClinicMeasures(
         scale=choose_scale(
             keyframes.faces[chosen],
@@ -90,13 +101,13 @@ def examine(
             mm_per_px=settings.mm_per_px or None,
         ),
         movements=movements,
-        measures=measure_face(face, at_rest, movements),
-        curves={name: values.astype(np.float32) for name, values in both_sides(face.points).items()},
+        measures=(*(one.measure() for one in samples), rate, *time_movements(face, movements)),
+        curves={name: values.astype(np.float32) for name, values in curves.items()},
         rest_points=face.rest,
         rest_frames=int(at_rest.sum()),
         turned_frames=int(face.turned.sum()),
     )
-    return Examined(clinic, tuple(sample_face(face, at_rest, movements, _blocks(track, keyframes))))
+    return Examined(clinic, tuple(samples))
 
 
 def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
@@ -133,7 +144,8 @@ def _blocks(track: FaceTrack, keyframes: Keyframes) -> npt.NDArray[np.int64]:
 def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:
     """The face with all points but those of the lids where the skin of the resting face has gone.
 
-    The skin is followed from keyframe to keyframe and moves evenly between; frames without points stay without.
+    The skin is followed from keyframe to keyframe. Between them it goes as the points do: how far these leave the even
+    way from one keyframe to the next, times what they take back of every movement.
     """
     order = [rest[0], *range(len(keyframes.frames))]
     followed = follow(keyframes.faces[order], keyframes.face_points[rest[0]])[1:]
@@ -142,20 +154,23 @@ def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int])
     on_face = lay_on_face(followed, keyframes.times_s, resting, max_head_turn=np.inf)
     if on_face is None:
         return face
-    moved = on_face.points - on_face.points[rest].mean(0)
-    between = _interpolate(face.times_s, keyframes.times_s, moved)
+    moved = (on_face.points - on_face.points[rest].mean(0))[:, _SKIN]
+    shown = np.flatnonzero(np.isfinite(face.points[keyframes.frames]).all((1, 2)))
+    seen = face.points[keyframes.frames[shown]][:, _SKIN] - face.rest[_SKIN]
+    gain = _taken_back(seen, moved[shown])
     points = face.points.copy()
-    seen = np.isfinite(points).all((1, 2))
-    points[:, _SKIN] = face.rest[_SKIN] + between[:, _SKIN]
-    points[~seen] = np.nan
+    for place in np.ndindex(len(_SKIN), 2):
+        column = points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
+        at_rest = face.rest[_SKIN[place[0]], place[1]]
+        even = np.interp(face.times_s, keyframes.times_s[shown], seen[(slice(None), *place)])
+        skin = np.interp(face.times_s, keyframes.times_s, moved[(slice(None), *place)])
+        column[:] = at_rest + skin + gain * (column - at_rest - even)
     return dataclasses.replace(face, points=points)
 
 
-def _interpolate(times_s: FloatArray, known_s: FloatArray, values: FloatArray) -> FloatArray:
-    """(N, ...) values at times (N,) between those (K, ...) at known times (K,)."""
-    flat = values.reshape(len(known_s), -1)
-    between = np.stack([np.interp(times_s, known_s, column) for column in flat.T], axis=1)
-    return between.reshape(len(times_s), *values.shape[1:])
+def _taken_back(seen: FloatArray, moved: FloatArray) -> float:
+    """How many times as far the skin moves as the points (K, P, 2) do, at least once, by least squares."""
+    return float(np.clip((seen * moved).sum() / max((seen**2).sum(), 1e-9), 1.0, _MOST_TAKEN_BACK))
 
 
 def _near(times_s: FloatArray, moments_s: FloatArray) -> npt.NDArray[np.bool_]:

@@ -18,9 +18,10 @@ from palsy_cli.clinic.definitions import DEFINITIONS, EXCURSIONS
 from palsy_cli.clinic.face_frame import FacePoints
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.timing import LEAST, time_course
-from palsy_cli.records import SIDES, FloatArray, Measure, Movement, Scale
+from palsy_cli.records import SIDES, ActionUnits, FloatArray, Measure, Movement, Scale
 
-Unit = Literal["mm", "eye distances", "mm²", "eye distances²", "degrees", "share", "mm/s", "eye distances/s", "s"]
+Length = Literal["mm", "mm²", "mm/s", "eye distances", "eye distances²", "eye distances/s"]
+Unit = Length | Literal["degrees", "share", "s", "of 5", "per minute"]
 BoolArray = npt.NDArray[np.bool_]
 
 NOT_MADE = "this movement was not seen"
@@ -38,6 +39,8 @@ def _corner(points: FloatArray, rest: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(points[:, 54] - rest[54], axis=1))
 
 
+#: Keyframes of a closure count from this share of the largest reading on.
+_HELD = 0.8
 CLOSURES = ("gentle_eye_closure", "tight_eye_closure")
 _COURSES: dict[str, tuple[str, Course]] = {
     "brow_excursion": ("brow_raise", _change("brow_height")),
@@ -58,7 +61,7 @@ def measure_face(face: FacePoints, at_rest: BoolArray, movements: Sequence[Movem
     """
     blocks = np.arange(len(face.times_s))
     samples = [one.measure() for one in sample_face(face, at_rest, movements, blocks)]
-    return (*samples, *_timings(face, movements))
+    return (*samples, *time_movements(face, movements))
 
 
 def sample_face(
@@ -133,13 +136,32 @@ class _Frames:
         return philtrum_deviation(self.face.points)[:, None]
 
 
+def sample_closure(times_s: FloatArray, action_units: ActionUnits, movements: Sequence[Movement]) -> Iterator[Sampled]:
+    """How far the network reads each eye as closed (AU43, 0..5) in the keyframes (K,) of the closures, half and on."""
+    if 43 not in action_units.aus:
+        return
+    column = action_units.channel(43)
+    values = np.stack([action_units.left[:, column], action_units.right[:, column]], axis=1)
+    for task in CLOSURES:
+        parts, blocks = [], []
+        for one in (each for each in movements if each.task == task):
+            during = np.flatnonzero((times_s >= one.onset_s) & (times_s <= one.offset_s))
+            most = values[during].max(initial=0.0)
+            held = during[values[during].max(1) >= _HELD * most] if most > 0 else during
+            parts.append(values[held])
+            blocks.append(held)
+        yield Sampled(
+            "closure_intensity", task, tuple(parts) or (values[:0],), tuple(blocks) or (np.arange(0),), NOT_MADE
+        )
+
+
 def _moved(face: FacePoints, name: str) -> FloatArray:
     """(N, 2) how far each side has moved in each frame."""
     course, rest = _COURSES[name][1], face.rest[None]
     return np.stack([course(side_points(face.points, side), side_points(rest, side)[0]) for side in SIDES], axis=1)
 
 
-def _timings(face: FacePoints, movements: Sequence[Movement]) -> Iterator[Measure]:
+def time_movements(face: FacePoints, movements: Sequence[Movement]) -> Iterator[Measure]:
     """Speed and delay of each side in each task; the repetitions' medians."""
     for name in EXCURSIONS:
         task = _COURSES[name][0]
@@ -170,8 +192,10 @@ def ratio_of(measure: Measure) -> float | None:
 def unit_of(measure: Measure, scale: Scale) -> tuple[Unit, float]:
     """In what a measure is given, and what it is multiplied by."""
     kind = DEFINITIONS[measure.name].kind
-    if kind in ("angle", "share", "time"):
-        plain: dict[str, Unit] = {"angle": "degrees", "share": "share", "time": "s"}
+    plain: dict[str, Unit] = {
+        **{"angle": "degrees", "share": "share", "time": "s", "intensity": "of 5", "rate": "per minute"}
+    }
+    if kind in plain:
         return plain[kind], 1.0
     power = 2.0 if kind == "area" else 1.0
     names: dict[str, tuple[Unit, Unit]] = {

@@ -10,6 +10,9 @@ from palsy_cli.clinic.measures import ratio_of
 from palsy_cli.config import ScaleSettings
 from palsy_cli.records import SIDES, ClinicMeasures, Measure, ScaleItem, Side, Symptoms
 
+#: What lids leave open at most where the network says that the eye is closed: points show lids wider than they are.
+_NEARLY_CLOSED = 1 / 3
+
 
 class Found:
     """The measures of a recording at hand."""
@@ -44,10 +47,14 @@ class Found:
             return ScaleItem(None, gap.reason or "not measured" if gap is not None else "not measured")
         mm = self.clinic.scale.mm
         least = self.settings.closed_mm / mm if mm else 0.0
-        still_open = [
-            getattr(gap, side) > max(least, self.settings.closed_share * getattr(rest, side))
-            for side in ("left", "right")
-        ]
+        read = self.measure("closure_intensity", task)
+        still_open = []
+        for side in SIDES:
+            left_open, open_eye = getattr(gap, side), getattr(rest, side)
+            closed = left_open <= max(least, self.settings.closed_share * open_eye)
+            intensity = None if read is None else getattr(read, side)
+            seen = intensity is not None and intensity >= self.settings.closed_intensity
+            still_open.append(not closed and not (seen and left_open <= _NEARLY_CLOSED * open_eye))
         what = "an eye stays open" if any(still_open) else "both eyes close"
         return ScaleItem(float(any(still_open)), f"{task.replace('_', ' ')}: {what}")
 

@@ -9,13 +9,17 @@ A movement that is none of the tasks (speech) is given the most similar name or 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from palsy_cli.clinic.curves import measure, side_points
 from palsy_cli.clinic.face_frame import FacePoints
 from palsy_cli.records import SIDES, FloatArray, Movement, ToldTask
+
+BoolArray = npt.NDArray[np.bool_]
 
 #: Millimetres in an eye distance of the face on which ``_FULL`` was measured.
 _MM = 63.0
@@ -47,10 +51,16 @@ _NAMES = {"open_smile": "smile", "close_smile": "smile"}
 
 #: A movement begins and ends at this share of the full one, and must reach that.
 _EDGE, _REACHED = 0.15, 0.35
+#: Two movements meet where not more than this share is left of the smaller.
+_VALLEY = 0.6
+#: The bottom between them is as wide as this share rises above its lowest.
+_FLAT = 0.15
 #: Seconds: of smoothing, of pauses that do not end a movement, of the shortest movement, of the longest blink.
 _SMOOTH_S, _PAUSE_S, _SHORTEST_S, _BLINK_S = 0.06, 0.15, 0.4, 0.5
 #: Movements less similar (cosine) to every task than this have no name.
 _SIMILAR = 0.6
+#: Gentle and tight closures of one recording differ by so many millimetres in the height of the brows.
+_CLOSURES, _BROWS_MM = ("gentle_eye_closure", "tight_eye_closure"), 0.7
 #: Frames at this share of a movement's greatest extent or more are its peak.
 _PEAK = 0.8
 
@@ -68,7 +78,25 @@ def find_movements(face: FacePoints) -> tuple[Movement, ...]:
     moved = _course(face)
     extent = np.nan_to_num(_extent(moved))
     found = (_movement(face, moved, extent, span) for span in _spans(face.times_s, extent))
-    return tuple(one for one in found if one is not None)
+    return tuple(_told_apart([one for one in found if one is not None], moved))
+
+
+def _told_apart(found: Sequence[Movement], moved: FloatArray) -> Iterator[Movement]:
+    """The same; closures that all have one name are told apart by the brows, which a tight one draws down."""
+    closures = [one for one in found if one.task in _CLOSURES]
+    brows = {one.onset_s: _brows_mm(moved[one.peak]) for one in closures}
+    middle = (min(brows.values()) + max(brows.values())) / 2 if brows else 0.0
+    alike = len({one.task for one in closures}) == 1 and np.ptp(list(brows.values())) > _BROWS_MM
+    for one in found:
+        if alike and one.task in _CLOSURES:
+            yield dataclasses.replace(one, task=_CLOSURES[brows[one.onset_s] < middle])
+        else:
+            yield one
+
+
+def _brows_mm(moved: FloatArray) -> float:
+    """How much higher the brows are than at rest, mean of both sides, millimetres."""
+    return float(np.median(moved[:, :, 0].mean(1)) * _TREMBLE["brow_height"])
 
 
 def told_movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ...]:
@@ -158,10 +186,37 @@ def _spans(times_s: FloatArray, extent: FloatArray) -> Iterator[slice]:
         return
     breaks = np.flatnonzero(np.diff(times_s[moving]) > _PAUSE_S + np.median(np.diff(times_s)))
     for first, last in zip([0, *breaks + 1], [*breaks, len(moving) - 1], strict=True):
-        span = slice(int(moving[first]), int(moving[last]) + 1)
-        length_s = times_s[span.stop - 1] - times_s[span.start]
-        if length_s >= _SHORTEST_S and extent[span].max() >= _REACHED:
-            yield span
+        for span in _parted(times_s, extent, slice(int(moving[first]), int(moving[last]) + 1)):
+            if _length_s(times_s, span) >= _SHORTEST_S and extent[span].max() >= _REACHED:
+                yield span
+
+
+def _parted(times_s: FloatArray, extent: FloatArray, span: slice) -> Iterator[slice]:
+    """A span, parted where the face comes near its rest between two movements without reaching it."""
+    own = extent[span]
+    before, after = np.maximum.accumulate(own), np.maximum.accumulate(own[::-1])[::-1]
+    depth = own / np.maximum(np.minimum(before, after), 1e-9)
+    lowest = float(depth.min())
+    bottom = span.start + np.flatnonzero(_one_run(depth <= lowest + _FLAT, int(np.argmin(depth))))
+    parts = slice(span.start, int(bottom[0]) + 1), slice(int(bottom[-1]), span.stop)
+    if lowest > _VALLEY or min(_length_s(times_s, part) for part in parts) < _SHORTEST_S:
+        yield span
+        return
+    for part in parts:
+        yield from _parted(times_s, extent, part)
+
+
+def _one_run(chosen: BoolArray, place: int) -> BoolArray:
+    """Those of the chosen that are connected with one of them."""
+    others = np.flatnonzero(~chosen)
+    before, after = others[others < place], others[others > place]
+    run = np.zeros(len(chosen), bool)
+    run[(before[-1] + 1 if len(before) else 0) : (after[0] if len(after) else len(chosen))] = True
+    return run
+
+
+def _length_s(times_s: FloatArray, span: slice) -> float:
+    return float(times_s[span.stop - 1] - times_s[span.start])
 
 
 def _movement(face: FacePoints, moved: FloatArray, extent: FloatArray, span: slice) -> Movement | None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from palsy_cli.records.face import FloatArray, Interval, require_shape
 
-MeasureKind = Literal["length", "area", "angle", "share", "speed", "time"]
+MeasureKind = Literal["length", "area", "angle", "share", "speed", "time", "intensity", "rate"]
 ScaleSource = Literal["iris", "ipd", "mm-per-px"]
 MovementSource = Literal["found", "table", "file name"]
 

@@ -32,6 +32,8 @@ UNIT_PLACES: dict[Unit, int] = {
     "degrees": 0,
     "s": 2,
     "share": 0,
+    "of 5": 1,
+    "per minute": 0,
 }
 MAX_PHOTOS = 12
 PHOTO_SIDE_PX = 220

@@ -11,13 +11,28 @@ from factories import make_assessment
 
 from palsy_cli.clinic.examine import examine
 from palsy_cli.config import ClinicSettings
-from palsy_cli.records import Assessment, ClinicMeasures, FaceTrack, FloatArray, Keyframes, Landmarks
+from palsy_cli.records import (
+    ALL_AUS,
+    ActionUnits,
+    Assessment,
+    ClinicMeasures,
+    FaceTrack,
+    FloatArray,
+    Keyframes,
+    Landmarks,
+)
 from palsy_cli.simulate.clips import DrawnRenderer, simulate_frames
 from palsy_cli.simulate.palsy import house_brackmann_preset
 from palsy_cli.simulate.person import Person
 from palsy_cli.simulate.script import write_script
 
 FPS, SIDE = 10.0, 240
+
+
+def resting(keyframes: Keyframes, *rest: int) -> ActionUnits:
+    """Nothing active in any keyframe; these are at rest."""
+    still = np.zeros((len(keyframes.frames), len(ALL_AUS)))
+    return ActionUnits(ALL_AUS, still, still, rest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +45,9 @@ class Recording:
     truth: FloatArray
 
     def examined(self, **settings: float) -> ClinicMeasures:
-        return examine(self.track, self.landmarks, self.keyframes, (0,), ClinicSettings(**settings)).clinic
+        return examine(
+            self.track, self.landmarks, self.keyframes, resting(self.keyframes, 0), ClinicSettings(**settings)
+        ).clinic
 
 
 @lru_cache
@@ -100,7 +117,7 @@ def test_without_a_rest_nothing_is_measured(assessment: Assessment) -> None:
     points[:10] = np.nan
     unseen = dataclasses.replace(a.landmarks, points=points)
     for landmarks, rest in ((a.landmarks, ()), (unseen, (0,))):
-        found = examine(a.track, landmarks, a.keyframes, rest, ClinicSettings()).clinic
+        found = examine(a.track, landmarks, a.keyframes, resting(a.keyframes, *rest), ClinicSettings()).clinic
         assert found.measures == () == found.movements and found.scale.mm is None
         assert found.reason is not None and "rest" in found.reason
 
@@ -113,7 +130,7 @@ def test_a_rest_that_is_turned_both_ways_is_none(assessment: Assessment) -> None
     points[:30, 30, 0] -= unit
     points[-30:, 30, 0] += unit
     turned = Landmarks(points, a.landmarks.confidence)
-    found = examine(a.track, turned, a.keyframes, (0, last), ClinicSettings()).clinic
+    found = examine(a.track, turned, a.keyframes, resting(a.keyframes, 0, last), ClinicSettings()).clinic
     assert found.measures == () and found.reason is not None and "turned" in found.reason
 
 
@@ -121,5 +138,7 @@ def test_frames_without_points_are_not_filled(assessment: Assessment) -> None:
     a = assessment
     points = a.landmarks.points.copy()
     points[20:60] = np.nan
-    found = examine(a.track, Landmarks(points, a.landmarks.confidence), a.keyframes, (0,), ClinicSettings()).clinic
+    found = examine(
+        a.track, Landmarks(points, a.landmarks.confidence), a.keyframes, resting(a.keyframes, 0), ClinicSettings()
+    ).clinic
     assert all(one.peak[20:60].sum() == 0 for one in found.movements)
