@@ -5,7 +5,7 @@ It is made from the content of ``comparison.json`` alone, and every number in it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -31,6 +31,8 @@ VERDICT_WORDS: dict[str, str] = {
     "not assessed": "not assessed",
 }
 _SIDE_WORDS = {"left": "left", "right": "right", "difference": "left − right", None: ""}
+#: Sections of the chart; speeds and delays are left to the table.
+_DRAWN = ("grades", "regions", "movements")
 _TABLES = (
     ("grades", "Grades and scales", "Of the networks, and by rule from measured lengths. A range stands where an item "
      "cannot be seen."),
@@ -83,7 +85,8 @@ def written(value: float, form: str, places: int) -> str:
         return ROMAN[int(value) - 1]
     if form == "severity":
         return SEVERITY_LABELS[int(value)]
-    text = f"{round(value, places) + 0.0:{'+' if form == 'signed' else ''}.{places}f}"
+    rounded = round(value, places) + 0.0
+    text = f"{rounded:{'+' if form == 'signed' and rounded else ''}.{places}f}"
     return text.replace("-", "−")
 
 
@@ -110,7 +113,8 @@ def view(told: dict[str, Any], position: int) -> dict[str, Any]:
     line = told["lines"][position]
     path = f"lines[{position}]"
     last = len(line["steps"]) - 1
-    coarse = int(line["unit"] in ("grade", "class", "points"))
+    finer = int(_PLACES[line["unit"]] < 2)  # so that a change and what is detectable do not look alike
+    of_change = 0 if line["unit"] in ("grade", "class", "points") else finer
     values = [cell(f"{path}.values[{i}]", v, line, form=value_form(line)) for i, v in enumerate(line["values"])]
     step = line["steps"][last]
     return {
@@ -120,12 +124,11 @@ def view(told: dict[str, Any], position: int) -> dict[str, Any]:
         "css": line["side"] if line["side"] in ("left", "right") else "",
         "unit": line["unit"],
         "values": list(zip(values, line["reasons"], line["flagged"] or [None] * len(values), strict=True)),
-        "change": cell(f"{path}.change", line["change"], line, form="signed"),
-        "smallest": cell(f"{path}.smallest_detectable_change", line["smallest_detectable_change"], line, more=coarse),
+        "change": cell(f"{path}.change", line["change"], line, form="signed", more=of_change),
+        "smallest": cell(f"{path}.smallest_detectable_change", line["smallest_detectable_change"], line, more=finer),
         "verdict": line["verdict"],
         "verdict_words": VERDICT_WORDS[line["verdict"]],
-        "step": cell(f"{path}.steps[{last}].change", step["change"], line, form="signed"),
-        "step_verdict": step["verdict"],
+        "step": cell(f"{path}.steps[{last}].change", step["change"], line, form="signed", more=of_change),
         "trend": trend(told, line) if len(line["values"]) > 2 else None,
     }
 
@@ -157,7 +160,6 @@ def tile(position: int, line: dict[str, Any]) -> dict[str, Any]:
         "first": cell(*ends[0], line, form=form),
         "last": cell(*ends[1], line, form=form),
         "known": any(value is not None for _, value in ends),
-        "change": cell(f"{path}.change", line["change"], line, form="signed"),
         "verdict": line["verdict"],
         "verdict_words": VERDICT_WORDS[line["verdict"]],
         "reason": next(filter(None, line["reasons"]), None),
@@ -193,30 +195,32 @@ def trained_on(told: dict[str, Any]) -> list[str]:
 def chart_rows(told: dict[str, Any]) -> Iterator[Row]:
     """Changes in units of what measuring can do, both sides of a measure in one row; grades, regions and movements."""
     rows: dict[tuple[str, str | None], list[Dot]] = {}
+    tasks: dict[str, set[str]] = {}
     for line in told["lines"]:
-        drawn = line["section"] in ("grades", "regions", "movements") and not line["measure"].endswith(
-            ("_speed", "_delay")
-        )
+        drawn = line["section"] in _DRAWN and not line["measure"].endswith(("_speed", "_delay"))
         if drawn and line["smallest_detectable_change"]:
             rows.setdefault((line["title"], line["task"]), []).append(dot(line))
+            tasks.setdefault(line["title"], set()).add(line["task"])
     for (title, task), dots in rows.items():
-        yield Row(title if task is None else f"{title}, {TASK_NAMES[task].lower()}", tuple(dots))
+        told_apart = task is not None and len(tasks[title]) > 1
+        yield Row(f"{title}, {TASK_NAMES[task or 'rest'].lower()}" if told_apart else title, tuple(dots))
 
 
 def dot(line: dict[str, Any]) -> Dot:
     """A change over the smallest detectable one, towards health above zero where that can be said."""
-    middle = _middle(line["change"])
-    towards = {"more": 1.0, "less": -1.0, "neither": 1.0}.get(line["better"], 1.0)
     if line["better"] == "zero":
-        first, last = (abs(_middle(line["values"][i])) for i in (0, -1))
-        middle, towards = first - last, 1.0
+        change = abs(line["values"][0]) - abs(line["values"][-1])
+    else:
+        change = _certain(line["change"]) * (-1.0 if line["better"] == "less" else 1.0)
     return Dot(
-        towards * middle / line["smallest_detectable_change"],
+        change / line["smallest_detectable_change"],
         side=line["side"] if line["side"] in ("left", "right") else "",
         sided=line["better"] != "neither",
         real=line["verdict"] in REAL,
     )
 
 
-def _middle(value: float | Sequence[float]) -> float:
-    return value if isinstance(value, (int, float)) else sum(value) / 2
+def _certain(change: float | list[float]) -> float:
+    """A change, or what a range of changes leaves certain: its end nearest to zero, which it may hold."""
+    low, high = change if isinstance(change, list) else (change, change)
+    return max(low, min(high, 0.0))
