@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ from palsy_cli.compare.lines import Line, lines_of, weak_side_of
 from palsy_cli.compare.scale import CommonScale, common_scale
 from palsy_cli.compare.visits import Visit, read_visit
 from palsy_cli.errors import UsageError
+from palsy_cli.exports.visits import iso_date
 from palsy_cli.records import Side
-
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def read_dates(texts: Sequence[str], count: int) -> list[datetime.date]:
     dates = []
     for word in words:
         try:
-            dates.append(datetime.date.fromisoformat(word if _ISO_DATE.fullmatch(word) else ""))
+            dates.append(iso_date(word))
         except ValueError:
             raise UsageError(f"--dates: {word!r} is no date; write it as YYYY-MM-DD") from None
         if dates[1:] and dates[-2] >= dates[-1]:

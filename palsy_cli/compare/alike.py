@@ -17,9 +17,10 @@ def objections(visits: Sequence[Visit]) -> Iterator[str]:
         earlier = seen.setdefault(visit.video_sha256, visit.name)
         if earlier != visit.name:
             yield f"{visit.name} is the same recording as {earlier}"
-    for visit in others:
-        if None not in (first.patient, visit.patient) and visit.patient != first.patient:
-            yield f"{visit.name} is of another patient than {first.name}, says the summary of the batch"
+    known = [visit for visit in visits if visit.patient is not None]
+    for visit in known[1:]:
+        if visit.patient != known[0].patient:
+            yield f"{visit.name} is of another patient than {known[0].name}, says the summary of the batch"
     for visit in others:
         differing = ", ".join(_other_models(first, visit))
         if differing:

@@ -61,7 +61,7 @@ def render_comparison(told: dict[str, Any]) -> str:
         right_colour=RIGHT_COLOUR,
         c=told,
         several=len(told["visits"]) > 2,
-        num=lambda path, value, form="fixed", places=0: num(path, value, form, places),
+        num=num,
         tiles=[tile(i, line) for i, line in lines if line["section"] == "grades"],
         counts=[(verdict, VERDICT_WORDS[verdict], count) for verdict, count in told["summary"].items()],
         main=[view(told, i) for i in told["main_changes"]],
@@ -72,7 +72,7 @@ def render_comparison(told: dict[str, Any]) -> str:
     )
 
 
-def num(path: str, value: float, form: str, places: int) -> Markup:
+def num(path: str, value: float, form: str = "fixed", places: int = 0) -> Markup:
     """One number of the JSON as an element that says where it is from, and how it is written."""
     return Markup('<span data-path="{}" data-form="{}" data-places="{}">{}</span>').format(
         path, form, places, written(value, form, places)
@@ -123,7 +123,8 @@ def view(told: dict[str, Any], position: int) -> dict[str, Any]:
         "side": _SIDE_WORDS[line["side"]],
         "css": line["side"] if line["side"] in ("left", "right") else "",
         "unit": line["unit"],
-        "values": list(zip(values, line["reasons"], line["flagged"] or [None] * len(values), strict=True)),
+        "values": list(zip(values, line["flagged"] or [False] * len(values), strict=True)),
+        "reasons": [reason for reason in line["reasons"] if reason],
         "change": cell(f"{path}.change", line["change"], line, form="signed", more=of_change),
         "smallest": cell(f"{path}.smallest_detectable_change", line["smallest_detectable_change"], line, more=finer),
         "verdict": line["verdict"],

@@ -12,7 +12,7 @@ from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.measures import Unit
 from palsy_cli.errors import InputError
 from palsy_cli.exports.assessment_file import findings_of
-from palsy_cli.exports.findings import NO_REASON, Findings
+from palsy_cli.exports.findings import GRADES, NO_REASON, Findings
 from palsy_cli.exports.nodes import Node, open_assessment
 from palsy_cli.exports.visits import patient_of_batch
 from palsy_cli.files import ASSESSMENT_JSON
@@ -101,7 +101,7 @@ def read_visit(place: Path, name: str, date: datetime.date | None = None) -> Vis
         scale=scale,
         measures=tuple(_measure(one, scale) for one in clinic["measures"].items()),
         clinic_reason=_text(clinic["reason"]),
-        scales={name: _score(score) for name, score in root["scales"].table().items() if name in SCALE_NAMES},
+        scales={name: _score(name, score) for name, score in root["scales"].table().items() if name in SCALE_NAMES},
         shares=dict(_shares(root["synkinesis"])),
     )
 
@@ -155,10 +155,12 @@ def _measure(node: Node, scale: Scale) -> Measure:
     return Measure(name, task, left, right, middle, node["frames"].count(), _text(node["reason"]))
 
 
-def _score(node: Node) -> ScaleScore:
-    low, high = _number(node["low"], -1000, 1000), _number(node["high"], -1000, 1000)
-    if low is None or high is None:
+def _score(name: str, node: Node) -> ScaleScore:
+    """A scale by rule; House-Brackmann has whole grades."""
+    ends = node["low"], node["high"]
+    if ends[0].absent or ends[1].absent:
         return ScaleScore(reason=node.reason("reason"))
+    low, high = (end.choice(GRADES) if name == "house_brackmann" else end.number(-1000, 1000) for end in ends)
     if high < low:
         node["high"].fail(f"at least {low:g}")
     return ScaleScore(low=low, high=high)

@@ -170,10 +170,15 @@ def _who(path: Path, line: int, row: dict[str, str], date: datetime.date | None 
     return _Who(patient_key(original(row["patient"])), original(row["session"]), date)
 
 
+def iso_date(text: str) -> datetime.date:
+    """A date written as YYYY-MM-DD; raises ValueError for whatever is written otherwise."""
+    return datetime.date.fromisoformat(text if _ISO_DATE.fullmatch(text) else "")
+
+
 def _date(path: Path, line: int, text: str) -> datetime.date | None:
     if not text:
         return None
     try:
-        return datetime.date.fromisoformat(text if _ISO_DATE.fullmatch(text) else "")
+        return iso_date(text)
     except ValueError:
         raise InputError(f"{path}, line {line}: date is {text!r}; write it as YYYY-MM-DD") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,10 @@ def test_two_patients_of_a_batch_are_refused_unless_forced(tmp_path: Path) -> No
         compare(places[1:])
     assert "Anna" not in str(caught.value) and "Bertha" not in str(caught.value)
     assert compare(places[1:], force=True).forced
+    (elsewhere,) = write(tmp_path / "other", visit())
+    (elsewhere / "assessment.json").write_text(json.dumps(visit()), encoding="utf-8")
+    with pytest.raises(UsageError, match="visit 3 is of another patient than visit 2"):
+        compare([elsewhere, *places[1:]])
 
 
 @pytest.mark.parametrize(
@@ -269,7 +274,9 @@ def test_two_patients_of_a_batch_are_refused_unless_forced(tmp_path: Path) -> No
         ("clinic.scale.source", "guess"),
         ("clinic.measures", {}),
         ("clinic", None),
-        ("scales.sunnybrook.low", "60"),
+        ("scales.sunnybrook", {"low": 60.0, "high": 50.0, "reason": None}),
+        ("scales.house_brackmann", {"low": 7.0, "high": 7.0, "reason": None}),
+        ("scales.house_brackmann", {"low": 2.5, "high": 2.5, "reason": None}),
         ("scales", []),
         ("synkinesis.matrices.left_given_left", [[0.5]]),
         ("synkinesis.support.trigger_left", None),

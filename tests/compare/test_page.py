@@ -152,6 +152,17 @@ def test_every_verdict_has_its_words(told: Json, html: str) -> None:
     assert {line["verdict"] for line in told["lines"]} >= {"better", "within"}
 
 
+def test_what_a_visit_lacks_is_told_with_its_reason(told: Json, html: str) -> None:
+    text = Page(html).text
+    reasons = {reason for line in told["lines"] for reason in line["reasons"] if reason}
+    some = [line for line in told["lines"] if any(v is not None for v in line["values"]) and any(line["reasons"])]
+    assert "2026-02-01: not seen" in reasons and some
+    for line in some:
+        assert all(reason in text for reason in line["reasons"] if reason)
+    for line in told["lines"]:
+        assert line["title"] in text
+
+
 def test_courses_are_drawn_of_more_than_two_visits(told: Json, html: str, tmp_path: Path) -> None:
     courses = [a for tag, a in Page(html).tags if tag == "svg" and a.get("class") == "course"]
     assert len(courses) > 100 and all(attributes["aria-label"] for attributes in courses)
