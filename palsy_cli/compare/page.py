@@ -130,6 +130,7 @@ def view(told: dict[str, Any], position: int) -> dict[str, Any]:
         "verdict": line["verdict"],
         "verdict_words": VERDICT_WORDS[line["verdict"]],
         "step": cell(f"{path}.steps[{last}].change", step["change"], line, form="signed", more=of_change),
+        "step_real": step["verdict"] in REAL,
         "trend": trend(told, line) if len(line["values"]) > 2 else None,
     }
 

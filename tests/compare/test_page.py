@@ -163,6 +163,12 @@ def test_what_a_visit_lacks_is_told_with_its_reason(told: Json, html: str) -> No
         assert line["title"] in text
 
 
+def test_a_real_last_step_is_bold(told: Json, html: str) -> None:
+    real = {i for i, line in enumerate(told["lines"]) if line["steps"][-1]["verdict"] in ("better", "worse", "changed")}
+    bold = re.findall(r'<b><span data-path="lines\[(\d+)\]\.steps\[1\]\.change', html)
+    assert real and {int(i) for i in bold} == real
+
+
 def test_courses_are_drawn_of_more_than_two_visits(told: Json, html: str, tmp_path: Path) -> None:
     courses = [a for tag, a in Page(html).tags if tag == "svg" and a.get("class") == "course"]
     assert len(courses) > 100 and all(attributes["aria-label"] for attributes in courses)
