@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby, islice, pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +14,7 @@ from palsy_cli.batch.summary import REGIONS
 from palsy_cli.batch.tally import MAX_FAILURES, RUN, STEPS, Failure, Tally, Visit
 from palsy_cli.records import FRAME_REASONS, SEVERITY_LABELS
 from palsy_cli.report import templating
-from palsy_cli.report.plots import label, num, path, percent, scale, shape, svg
+from palsy_cli.report.plots import label, num, percent, scale, shape, sparkline, svg
 from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, REASON_WORDS, RIGHT_COLOUR, ROMAN
 
 MAX_COURSES = 500
@@ -226,24 +226,3 @@ def _ends(values: Sequence[float | None], form: str) -> str:
     """The first and the last value that are known."""
     known = [form.format(value).replace("-", "−") for value in values if value is not None]
     return f"{known[0]} → {known[-1]}" if len(known) > 1 else "".join(known) or "–"
-
-
-def sparkline(values: Sequence[float | None], span: tuple[float, float], *, title: str) -> str:
-    """Values over sessions at equal distances; where one is missing the line breaks.
-
-    A span around zero is one of sides: zero is a line, and dots below it (left moves less) have the colour of the left.
-    """
-    width, height = 200.0, 34.0
-    x, y = scale(0, max(1, len(values) - 1), 5, width - 5), scale(*span, height - 5, 5)
-    sided = span[0] < 0
-    level = y(0.0) if sided else height - 1
-    body = [shape("line", x1=0, x2=width, y1=level, y2=level, **{"class": "axis"})]
-    points = [None if v is None else (x(i), y(v)) for i, v in enumerate(values)]
-    for known, run in groupby(points, key=lambda point: point is not None):
-        if known:
-            body.append(shape("path", d=path(point for point in run if point), **{"class": "line"}))
-    for point, value in zip(points, values, strict=True):
-        if point is not None and value is not None:
-            css = ("left" if value < 0 else "right" if value > 0 else "") if sided else ""
-            body.append(shape("circle", cx=point[0], cy=point[1], r=2.6, **{"class": f"dot {css}".strip()}))
-    return svg(width, height, title, body, css="course")

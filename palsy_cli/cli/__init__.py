@@ -36,6 +36,7 @@ from palsy_cli.cli import (
 from palsy_cli.cli.assess import assess
 from palsy_cli.cli.batch import batch
 from palsy_cli.cli.benchmark import benchmark
+from palsy_cli.cli.compare import compare
 from palsy_cli.errors import PalsyError
 
 INTERRUPTED = 130
@@ -110,6 +111,7 @@ app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(calibrate.app, name="calibrate")
+app.command("compare")(compare)
 app.command("export")(export.export)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")

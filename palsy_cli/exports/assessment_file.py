@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
-from palsy_cli.documents import Unreadable, read_json
-from palsy_cli.errors import InputError
 from palsy_cli.exports.findings import (
     GRADES,
-    NO_REASON,
     REGIONS,
     WEAK_SIDES,
     Findings,
@@ -21,75 +14,8 @@ from palsy_cli.exports.findings import (
     Recording,
     RegionFinding,
 )
-from palsy_cli.files import ASSESSMENT_JSON
+from palsy_cli.exports.nodes import Node, open_assessment
 from palsy_cli.records import ALL_AUS, SEVERITY_LABELS, SIDES, ModelCard
-from palsy_cli.report.json_report import SCHEMA_VERSION
-
-#: Far beyond whatever is measured; a greater number is damage.
-_LARGEST = 1e12
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A value of the file with its place, so that an error can say where it is."""
-
-    path: Path
-    where: str
-    raw: Any
-
-    def fail(self, needed: str) -> NoReturn:
-        shown = json.dumps(self.raw)
-        shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
-        raise InputError(f"{self.path}: {self.where} is {shown}; it must be {needed}; assess the video again")
-
-    def __getitem__(self, key: str) -> _Node:
-        if not isinstance(self.raw, dict) or key not in self.raw:
-            place = f"{self.where}.{key}" if self.where else key
-            raise InputError(f"{self.path}: no {place}; give an {ASSESSMENT_JSON} as `palsy assess` writes it")
-        return _Node(self.path, f"{self.where}.{key}" if self.where else key, self.raw[key])
-
-    @property
-    def absent(self) -> bool:
-        return self.raw is None
-
-    def items(self) -> list[_Node]:
-        if not isinstance(self.raw, list):
-            self.fail("a list")
-        return [_Node(self.path, f"{self.where}[{i}]", raw) for i, raw in enumerate(self.raw)]
-
-    def text(self, *, may_be_blank: bool = True) -> str:
-        """One line of printable text: line ends and control characters would break a table."""
-        if not isinstance(self.raw, str):
-            self.fail("text")
-        words = "".join(char for char in " ".join(self.raw.split()) if char.isprintable())
-        if not words and not may_be_blank:
-            self.fail("text that is not blank")
-        return words
-
-    def number(self, low: float = -_LARGEST, high: float = _LARGEST) -> float:
-        if isinstance(self.raw, bool) or not isinstance(self.raw, (int, float)) or not low <= self.raw <= high:
-            self.fail(f"a number from {low:g} to {high:g}")
-        return float(self.raw)
-
-    def count(self) -> int:
-        if isinstance(self.raw, bool) or not isinstance(self.raw, int) or not 0 <= self.raw <= _LARGEST:
-            self.fail("a whole number, zero or more")
-        return self.raw
-
-    def flag(self) -> bool:
-        if not isinstance(self.raw, bool):
-            self.fail("true or false")
-        return self.raw
-
-    def choice(self, options: Sequence[Any]) -> Any:
-        if isinstance(self.raw, bool) or self.raw not in options:
-            self.fail(f"one of {', '.join(map(str, options))}")
-        return options[options.index(self.raw)]  # 3.0 is 3, as in JSON
-
-    def reason(self, key: str) -> str:
-        """The reason beside a value that is absent."""
-        node = self[key]
-        return (None if node.absent else node.text()) or NO_REASON
 
 
 def read_findings(path: Path) -> Findings:
@@ -99,19 +25,18 @@ def read_findings(path: Path) -> Findings:
         InputError: the file cannot be read, is no JSON, has another schema version, lacks a key or holds a value
             outside its range.
     """
-    root = _Node(path, "", _parse(path))
-    version = root["schema_version"].raw
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version is {version!r}, this palsy reads {SCHEMA_VERSION}; assess the video again"
-        )
+    return findings_of(open_assessment(path))
+
+
+def findings_of(root: Node) -> Findings:
+    """What an export may say of an opened ``assessment.json``; raises InputError as ``read_findings`` does."""
     run, synkinesis, grades = root["run"], root["synkinesis"], root["grades"]
     weak_side, present = root["weak_side"], synkinesis["present"]
     severity, graded = _severity(grades["severity"]), _house_brackmann(grades["house_brackmann"])
     return Findings(
         version=run["version"].text(may_be_blank=False),
         settings_sha256=run["settings_sha256"].text(),
-        models=_models(root["models"]),
+        models={name: _card(card) for name, card in root["models"].table().items()},
         recording=_recording(root["video"], root["quality"]),
         weak_side=None if weak_side.absent else weak_side.choice(WEAK_SIDES),
         weak_side_reason=root.reason("weak_side_reason") if weak_side.absent else None,
@@ -126,26 +51,12 @@ def read_findings(path: Path) -> Findings:
     )
 
 
-def _parse(path: Path) -> Any:
-    """The JSON of a file; raises InputError."""
-    try:
-        return read_json(path)
-    except Unreadable as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); assess the video again") from error
-
-
-def _models(node: _Node) -> dict[str, ModelCard]:
-    if not isinstance(node.raw, dict) or not all(name and name.isprintable() for name in node.raw):
-        node.fail("a table of models by name")
-    return {name: _card(node[name]) for name in sorted(node.raw)}
-
-
-def _card(node: _Node) -> ModelCard:
+def _card(node: Node) -> ModelCard:
     name = node["name"].text(may_be_blank=False)
     return ModelCard(name=name, sha256=node["sha256"].text(), trained_on=node["trained_on"].text())
 
 
-def _recording(video: _Node, quality: _Node) -> Recording:
+def _recording(video: Node, quality: Node) -> Recording:
     fps, duration = video["fps"], video["duration_s"]
     return Recording(
         width=video["width"].count(),
@@ -159,14 +70,14 @@ def _recording(video: _Node, quality: _Node) -> Recording:
     )
 
 
-def _region(regions: _Node, name: str) -> RegionFinding:
+def _region(regions: Node, name: str) -> RegionFinding:
     node = regions[name]
     if node.absent:
         return RegionFinding(name, None, None, regions.reason(f"{name}_reason"))
     return RegionFinding(name, node["weak_side"].choice(WEAK_SIDES), node["delta_am"].number(), None)
 
 
-def _pair(node: _Node) -> Pair:
+def _pair(node: Node) -> Pair:
     return Pair(
         side=node["side"].choice(SIDES),
         response_au=node["response_au"].choice(ALL_AUS),
@@ -177,14 +88,14 @@ def _pair(node: _Node) -> Pair:
     )
 
 
-def _severity(node: _Node) -> Graded[str] | None:
+def _severity(node: Node) -> Graded[str] | None:
     if node.absent:
         return None
     chances = tuple(node["probabilities"][label].number(0, 1) for label in SEVERITY_LABELS)
     return Graded(node["label"].choice(SEVERITY_LABELS), chances)
 
 
-def _house_brackmann(node: _Node) -> Graded[int] | None:
+def _house_brackmann(node: Node) -> Graded[int] | None:
     if node.absent:
         return None
     chances = tuple(chance.number(0, 1) for chance in node["probabilities"].items())

@@ -96,23 +96,43 @@ def _from_visits(path: Path, results: Path, folders: Sequence[Path]) -> dict[Pat
     return {folder: listed[folder.resolve()] for folder in folders}
 
 
+def patient_of_batch(folder: Path) -> str | None:
+    """Whose recording a folder of results holds, by the ``summary.csv`` of its batch; ``None`` where none names it.
+
+    Raises:
+        InputError: the summary cannot be used, or lists the recording as two visits.
+    """
+    tables: dict[Path, dict[str, list[TableRow]]] = {}
+    job = _job_of(folder.resolve(), tables)
+    who = _of_job(job[0], tables[job[0]], job[1]) if job else None
+    return who.patient if who else None
+
+
 def _from_summaries(folders: Sequence[Path]) -> dict[Path, _Who]:
-    """What batches wrote of their jobs (``OUT/summary.csv`` beside ``OUT/results/<job id>``), else folder names."""
+    """What batches wrote of their jobs, else folder names; results that a batch left behind are passed over."""
     tables: dict[Path, dict[str, list[TableRow]]] = {}
     who: dict[Path, _Who] = {}
     for folder in folders:
         place = folder.resolve()
-        own: _Who | None = _Who(patient_key(place.name))
-        for above in place.parents:
-            summary = above.parent / SUMMARY_CSV
-            if above.name == "results" and summary not in tables:
-                tables[summary] = _jobs(summary)
-            if above.name == "results" and tables[summary]:
-                own = _of_job(summary, tables[summary], place.relative_to(above).as_posix())
-                break
+        job = _job_of(place, tables)
+        own = _of_job(job[0], tables[job[0]], job[1]) if job else _Who(patient_key(place.name))
         if own is not None:
             who[folder] = own
     return who
+
+
+def _job_of(place: Path, tables: dict[Path, dict[str, list[TableRow]]]) -> tuple[Path, str] | None:
+    """The summary of the batch that wrote a folder (``OUT/summary.csv`` beside ``OUT/results/<job id>``), and the job.
+
+    ``None`` where no batch did; ``tables`` keeps the summaries that were read.
+    """
+    for above in place.parents:
+        summary = above.parent / SUMMARY_CSV
+        if above.name == "results" and summary not in tables:
+            tables[summary] = _jobs(summary)
+        if above.name == "results" and tables[summary]:
+            return summary, place.relative_to(above).as_posix()
+    return None
 
 
 def _jobs(summary: Path) -> dict[str, list[TableRow]]:
@@ -150,10 +170,15 @@ def _who(path: Path, line: int, row: dict[str, str], date: datetime.date | None 
     return _Who(patient_key(original(row["patient"])), original(row["session"]), date)
 
 
+def iso_date(text: str) -> datetime.date:
+    """A date written as YYYY-MM-DD; raises ValueError for whatever is written otherwise."""
+    return datetime.date.fromisoformat(text if _ISO_DATE.fullmatch(text) else "")
+
+
 def _date(path: Path, line: int, text: str) -> datetime.date | None:
     if not text:
         return None
     try:
-        return datetime.date.fromisoformat(text if _ISO_DATE.fullmatch(text) else "")
+        return iso_date(text)
     except ValueError:
         raise InputError(f"{path}, line {line}: date is {text!r}; write it as YYYY-MM-DD") from None

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
 import numpy as np
 
@@ -274,3 +275,33 @@ def frame_strip(times: FloatArray, usable: BoolArray, keyframes: FloatArray, *, 
         anchor = "start" if value == low else "middle"
         body.append(label(x(value), 40, f"{num(value)} s", text_anchor=anchor, font_size=11))
     return svg(width, 44, title, body, css="strip")
+
+
+def sparkline(
+    values: Sequence[float | None],
+    span: tuple[float, float],
+    *,
+    title: str,
+    at: Sequence[float] | None = None,
+    width: float = 200.0,
+) -> str:
+    """Values over sessions, at equal distances or where ``at`` places them; where one is missing the line breaks.
+
+    A span around zero is one of sides: zero is a line, and dots below it (left moves less) have the colour of the left.
+    Colours are those of the page's classes ``axis``, ``line`` and ``dot``.
+    """
+    height = 34.0
+    places = list(at or range(len(values)))
+    x, y = scale(places[0], max(places[-1], places[0] + 1), 5, width - 5), scale(*span, height - 5, 5)
+    sided = span[0] < 0
+    level = y(0.0) if sided else height - 1
+    body = [shape("line", x1=0, x2=width, y1=level, y2=level, **{"class": "axis"})]
+    points = [None if v is None else (x(place), y(v)) for place, v in zip(places, values, strict=True)]
+    for known, run in groupby(points, key=lambda point: point is not None):
+        if known:
+            body.append(shape("path", d=path(point for point in run if point), **{"class": "line"}))
+    for point, value in zip(points, values, strict=True):
+        if point is not None and value is not None:
+            css = ("left" if value < 0 else "right" if value > 0 else "") if sided else ""
+            body.append(shape("circle", cx=point[0], cy=point[1], r=2.6, **{"class": f"dot {css}".strip()}))
+    return svg(width, height, title, body, css="course")

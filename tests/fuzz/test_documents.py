@@ -18,6 +18,9 @@ from palsy_cli.batch.jobs import RESULTS, read_result
 from palsy_cli.batch.summary import write_summary
 from palsy_cli.benchmark.page import read_benchmark
 from palsy_cli.calibration.cohort import read_cohort
+from palsy_cli.compare import compare
+from palsy_cli.compare.document import comparison_dict
+from palsy_cli.compare.page import render_comparison
 from palsy_cli.config import Settings, load_settings, measured_with
 from palsy_cli.datasets.clips import scan
 from palsy_cli.exports import export
@@ -86,6 +89,13 @@ def test_an_assessment_is_exported_or_refused(assessed: Path, document: Any, roo
         found = survives(lambda kind=kind: export(results, room / kind, to=kind))
         assert not isinstance(found, Exception) or not any((room / kind).glob("*")), "a refused export leaves nothing"
     survives(lambda: read_cohort(results))
+
+
+@given(st.data())
+@FEW
+def test_a_visit_is_compared_or_refused(assessed: Path, document: Any, room: Path, data: st.DataObject) -> None:
+    other = put(room / "visit.json", data.draw(json_files(document)))
+    survives(lambda: render_comparison(comparison_dict(compare([assessed, other], force=True))))
 
 
 @given(st.data())
