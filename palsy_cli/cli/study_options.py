@@ -46,23 +46,10 @@ Export = Annotated[
     Path | None, typer.Option("--export", metavar="DIR", help="Add the best weights to this folder of models.")
 ]
 Protocol = Annotated[
-    Literal[
-        "simulated",
-        "measures",
-        "aflfp",
-        "bp4d",
-        "disfa",
-        "disfa-plus",
-        "fpara",
-        "hb",
-        "300w",
-        "aflw",
-        "marked",
-        "csv",
-        "clips",
-    ],
+    Literal["simulated", "measures", "aflfp", "bp4d", "disfa", "disfa-plus", "fpara", "hb", "300w", "aflw", "marked",
+            "csv", "clips"],
     typer.Argument(metavar="PROTOCOL", help="What to measure on: simulated patients, or a data set."),
-]
+]  # fmt: skip
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of the data set; without it, the paper's rows.")
 ]

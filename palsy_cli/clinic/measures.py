@@ -20,8 +20,10 @@ from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.timing import LEAST, time_course
 from palsy_cli.records import SIDES, ActionUnits, FloatArray, Measure, Movement, Scale
 
-Length = Literal["mm", "mm²", "mm/s", "eye distances", "eye distances²", "eye distances/s"]
-Unit = Length | Literal["degrees", "share", "s", "of 5", "per minute"]
+Unit = Literal[
+    "mm", "mm²", "mm/s", "eye distances", "eye distances²", "eye distances/s",
+    "degrees", "share", "s", "of 5", "per minute",
+]  # fmt: skip
 BoolArray = npt.NDArray[np.bool_]
 
 NOT_MADE = "this movement was not seen"

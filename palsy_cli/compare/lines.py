@@ -22,7 +22,7 @@ Section = Literal["grades", "regions", "action units", "synkinesis", "rest", "mo
 #: A value of a visit, or why there is none.
 Found = tuple[Span | None, str | None]
 #: Which way health lies, of the scales by rule; of any other nothing is said.
-_SCALE_AIMS: dict[str, Aim] = {"house_brackmann": "less", "fngs": "less", "sunnybrook": "more"}
+_SCALE_AIMS: dict[str, Aim] = {"house_brackmann": "less", "fngs": "less", "sunnybrook": "more", "eface_like": "more"}
 #: The same of measures of the weak side, by how their names end; of all others neither way is better.
 _MORE = ("_excursion", "_lift", "_narrowing", "_depression", "_speed", "closure")
 _LESS = ("_delay", "lagophthalmos")

@@ -133,7 +133,9 @@ def test_curves_only_of_what_was_active(page: Page, assessment: Assessment) -> N
 
 def test_every_measure_is_told_as_the_json_tells_it() -> None:
     plain = make_assessment()
-    measured = examine(plain.track, plain.landmarks, plain.keyframes, (0,), ClinicSettings(ipd_mm=62.0))
+    measured = examine(
+        plain.track, plain.landmarks, plain.keyframes, plain.action_units, ClinicSettings(ipd_mm=62.0)
+    ).clinic
     assessment = dataclasses.replace(plain, clinic=measured)
     told = unescape(render_html(assessment))
     table = told[told.index("Measures in each movement") : told.index("Clinical scales by rule")]
