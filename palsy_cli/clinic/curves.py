@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from palsy_cli.clinic.face_frame import per_frame
 from palsy_cli.points import MIRROR_68
 from palsy_cli.records import SIDES, FloatArray, Side
 
@@ -129,12 +130,13 @@ def philtrum_deviation(points: FloatArray) -> FloatArray:
     return points[:, 51, 0]
 
 
-def measure(points: FloatArray) -> dict[str, dict[Side, FloatArray]]:
-    """Every curve of both sides: name -> side -> (N,), in eye distances (areas: their squares); NaN where left out."""
-    seen = {side: side_points(points, side) for side in SIDES}
-    return {name: {side: curve(seen[side]) for side in SIDES} for name, curve in CURVES.items()}
+def measure(points: FloatArray) -> dict[str, FloatArray]:
+    """Every curve: name -> (N, 2) of the left and the right, in eye distances (areas: squares); NaN where left out."""
+    found = per_frame(_measure, points)
+    return {name: found[:, :, column] for column, name in enumerate(CURVES)}
 
 
-def both_sides(points: FloatArray) -> dict[str, FloatArray]:
-    """The same as name -> (N, 2) of the left and of the right."""
-    return {name: np.stack([sides[side] for side in SIDES], axis=1) for name, sides in measure(points).items()}
+def _measure(points: FloatArray) -> FloatArray:
+    """(N, 2, curves)."""
+    seen = [side_points(points.astype(np.float64), side) for side in SIDES]
+    return np.stack([np.stack([curve(side) for side in seen], axis=1) for curve in CURVES.values()], axis=2)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli.clinic.blinks import find_blinks
-from palsy_cli.clinic.curves import both_sides
+from palsy_cli.clinic.curves import measure
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import sample_closure, sample_face, time_movements
@@ -78,7 +78,7 @@ def examine(
     at_rest &= np.asarray(np.isfinite(face.points).all((1, 2)))
     if not at_rest.any():
         return _nothing("the head is turned otherwise in each resting frame")
-    face = _with_followed_skin(face, keyframes, chosen)
+    _follow_skin(face, keyframes, chosen)
     unit_px = float(np.median(face.unit_px[at_rest]))
     if unit_px < settings.min_unit_px:
         return _nothing(
@@ -89,8 +89,8 @@ def examine(
         *sample_face(face, at_rest, movements, _blocks(track, keyframes)),
         *sample_closure(keyframes.times_s, action_units, movements),
     ]
-    curves = both_sides(face.points)
-    rate, blinks = find_blinks(face.times_s, curves["fissure"], both_sides(face.rest[None])["fissure"][0], movements)
+    curves = measure(face.points)
+    rate, blinks = find_blinks(face.times_s, curves["fissure"], measure(face.rest[None])["fissure"][0], movements)
     samples.append(blinks)
     clinic = ClinicMeasures(
         scale=choose_scale(
@@ -141,8 +141,8 @@ def _blocks(track: FaceTrack, keyframes: Keyframes) -> npt.NDArray[np.int64]:
     return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, track.times_s)
 
 
-def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> FacePoints:
-    """The face with all points but those of the lids where the skin of the resting face has gone.
+def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> None:
+    """Move all points but those of the lids, in place, to where the skin of the resting face has gone.
 
     The skin is followed from keyframe to keyframe. Between them it goes as the points do: how far these leave the even
     way from one keyframe to the next, times what they take back of every movement.
@@ -153,19 +153,17 @@ def _with_followed_skin(face: FacePoints, keyframes: Keyframes, rest: list[int])
     resting[rest] = True
     on_face = lay_on_face(followed, keyframes.times_s, resting, max_head_turn=np.inf)
     if on_face is None:
-        return face
+        return
     moved = (on_face.points - on_face.points[rest].mean(0))[:, _SKIN]
     shown = np.flatnonzero(np.isfinite(face.points[keyframes.frames]).all((1, 2)))
     seen = face.points[keyframes.frames[shown]][:, _SKIN] - face.rest[_SKIN]
     gain = _taken_back(seen, moved[shown])
-    points = face.points.copy()
     for place in np.ndindex(len(_SKIN), 2):
-        column = points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
+        column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
         at_rest = face.rest[_SKIN[place[0]], place[1]]
         even = np.interp(face.times_s, keyframes.times_s[shown], seen[(slice(None), *place)])
         skin = np.interp(face.times_s, keyframes.times_s, moved[(slice(None), *place)])
         column[:] = at_rest + skin + gain * (column - at_rest - even)
-    return dataclasses.replace(face, points=points)
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray) -> float:

@@ -10,6 +10,7 @@ by more than ``max_head_turn`` are left out; within that, a mouth corner may err
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from palsy_cli.records import FloatArray, require_shape
 #: Points that hold face and picture together: canthi and the root of the nose.
 STABLE: tuple[int, ...] = (27, 36, 39, 42, 45)
 RIGHT_EYE, LEFT_EYE, NOSE_TIP = (36, 39), (42, 45), 30
+#: Frames that are worked on at a time.
+CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,27 @@ def lay_on_face(
     seen = np.isfinite(points).all((1, 2))
     if not (seen & at_rest).any():
         return None
-    plane = points[..., 0] - 1j * points[..., 1]  # y up
-    rest = _resting_shape(plane[seen & at_rest])
-    laid, unit_px = _fit(plane, rest)
-    turned = seen & (np.abs(laid[:, NOSE_TIP] - rest[NOSE_TIP]) > max_head_turn)
-    laid[turned] = complex(np.nan, np.nan)
-    return FacePoints(times_s, _pairs(laid), unit_px, _pairs(rest), turned)
+    rest = _resting_shape(_plane(points[seen & at_rest]))
+    laid, unit_px = np.empty(points.shape, np.float32), np.empty(len(points))
+    for start in range(0, len(points), CHUNK):
+        own = slice(start, start + CHUNK)
+        plane, unit_px[own] = _fit(_plane(points[own]), rest)
+        laid[own] = _pairs(plane)
+    away = np.linalg.norm(laid[:, NOSE_TIP] - _pairs(rest[NOSE_TIP]), axis=1)
+    turned = np.asarray(seen & (away > max_head_turn))
+    laid[turned] = np.nan
+    return FacePoints(times_s, laid, unit_px, _pairs(rest), turned)
+
+
+def per_frame(function: Callable[[FloatArray], FloatArray], points: FloatArray) -> FloatArray:
+    """``function`` of points (N, 68, 2), some frames at a time: a video may be an hour long."""
+    parts = [function(points[start : start + CHUNK]) for start in range(0, len(points), CHUNK)]
+    return np.concatenate(parts) if parts else function(points)
+
+
+def _plane(points: FloatArray) -> npt.NDArray[np.complex128]:
+    """Points (..., 2) as complex numbers (...), y up."""
+    return points[..., 0] - 1j * points[..., 1]
 
 
 def _resting_shape(plane: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:

@@ -13,12 +13,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from palsy_cli.clinic.curves import CURVES, both_sides, philtrum_deviation, side_points
+from palsy_cli.clinic.curves import CURVES, measure, philtrum_deviation, side_points
 from palsy_cli.clinic.definitions import DEFINITIONS, EXCURSIONS
-from palsy_cli.clinic.face_frame import FacePoints
+from palsy_cli.clinic.face_frame import FacePoints, per_frame
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.timing import LEAST, time_course
-from palsy_cli.records import SIDES, ActionUnits, FloatArray, Measure, Movement, Scale
+from palsy_cli.records import SIDES, ActionUnits, FloatArray, Measure, Movement, Scale, Side
 
 Unit = Literal[
     "mm", "mm²", "mm/s", "eye distances", "eye distances²", "eye distances/s",
@@ -37,7 +37,7 @@ def _change(name: str, sign: float = 1.0) -> Course:
     return lambda points, rest: sign * (CURVES[name](points) - CURVES[name](rest[None]))
 
 
-def _corner(points: FloatArray, rest: FloatArray) -> FloatArray:
+def _from_corner(points: FloatArray, rest: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(points[:, 54] - rest[54], axis=1))
 
 
@@ -46,7 +46,7 @@ _HELD = 0.8
 CLOSURES = ("gentle_eye_closure", "tight_eye_closure")
 _COURSES: dict[str, tuple[str, Course]] = {
     "brow_excursion": ("brow_raise", _change("brow_height")),
-    "commissure_excursion": ("smile", _corner),
+    "commissure_excursion": ("smile", _from_corner),
     "alar_lift": ("snarl", _change("alar_height")),
     "commissure_narrowing": ("lip_pucker", _change("commissure_width", -1.0)),
     "lower_lip_depression": ("lower_teeth_EEE", _change("lower_lip_height", -1.0)),
@@ -77,7 +77,7 @@ def sample_face(
         movements: what was done.
         blocks: (N,) which frames belong together.
     """
-    frames = _Frames(face, both_sides(face.points), np.asarray(np.isfinite(face.points).all((1, 2))), blocks)
+    frames = _Frames(face, measure(face.points), np.asarray(np.isfinite(face.points).all((1, 2))), blocks)
     found = list(frames.at_rest(at_rest))
     for name, (task, _) in _COURSES.items():
         made = [one for one in movements if one.task == task]
@@ -117,7 +117,7 @@ class _Frames:
         """Direction of the corners' movement, and what shows between the lips."""
         angles = np.full((len(self.seen), 2), np.nan)
         for column, side in enumerate(SIDES):
-            moved = (side_points(self.face.points, side) - side_points(self.face.rest[None], side))[:, 54]
+            moved = _corner(self.face.points, side) - _corner(self.face.rest[None], side)
             peaks = [one.peak & self.seen for one in made]
             reached = _median([float(np.median(np.linalg.norm(moved[p], axis=1))) for p in peaks if p.any()])
             if reached is not None and reached >= LEAST:
@@ -128,7 +128,7 @@ class _Frames:
 
     def closure(self, task: str, made: Sequence[Movement]) -> Iterator[Sampled]:
         """What stays open of each eye, and the share of its open fissure by which it closes."""
-        now, rest = self.curves["fissure"], both_sides(self.face.rest[None])["fissure"]
+        now, rest = self.curves["fissure"], measure(self.face.rest[None])["fissure"]
         whole = np.where(rest >= LEAST, rest, np.nan)
         yield self.sampled("lagophthalmos", task, now, made)
         yield self.sampled("closure", task, np.clip(1.0 - now / whole, 0.0, 1.0), made, "an eye is closed at rest")
@@ -157,10 +157,20 @@ def sample_closure(times_s: FloatArray, action_units: ActionUnits, movements: Se
         )
 
 
+def _corner(points: FloatArray, side: Side) -> FloatArray:
+    """(N, 2) the mouth's corner, seen from its side."""
+    return points[:, 54] if side == "left" else points[:, 48] * (-1.0, 1.0)
+
+
 def _moved(face: FacePoints, name: str) -> FloatArray:
     """(N, 2) how far each side has moved in each frame."""
-    course, rest = _COURSES[name][1], face.rest[None]
-    return np.stack([course(side_points(face.points, side), side_points(rest, side)[0]) for side in SIDES], axis=1)
+    course, rest = _COURSES[name][1], [side_points(face.rest[None], side)[0] for side in SIDES]
+
+    def moved(points: FloatArray) -> FloatArray:
+        sides = (course(side_points(points, side), own) for side, own in zip(SIDES, rest, strict=True))
+        return np.stack(list(sides), axis=1)
+
+    return per_frame(moved, face.points)
 
 
 def time_movements(face: FacePoints, movements: Sequence[Movement]) -> Iterator[Measure]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli.clinic.curves import measure, side_points
-from palsy_cli.clinic.face_frame import FacePoints
+from palsy_cli.clinic.face_frame import FacePoints, per_frame
 from palsy_cli.records import SIDES, FloatArray, Movement, ToldTask
 
 BoolArray = npt.NDArray[np.bool_]
@@ -138,7 +138,7 @@ def _course(face: FacePoints) -> FloatArray:
 
 def _moved(face: FacePoints) -> FloatArray:
     """(N, 2, F) how far each side left its place at rest, in parts of what landmarks tremble by."""
-    now, rest = _features(face.points), _features(face.rest[None])
+    now, rest = per_frame(_features, face.points), _features(face.rest[None])
     return np.asarray((now - rest) * _MM / np.array(list(_TREMBLE.values())))
 
 
@@ -148,10 +148,10 @@ def _features(points: FloatArray) -> FloatArray:
     jaw, gap = -points[:, 8, 1], points[:, 62, 1] - points[:, 66, 1]
     cheeks = np.mean([side_points(points, side)[:, 11:14, 0].mean(1) for side in SIDES], axis=0)
     sides = []
-    for side in SIDES:
+    for column, side in enumerate(SIDES):
         pinch = -side_points(points, side)[:, 22, 0]
         more = {"brow_pinch": pinch, "lip_gap": gap, "cheek_width": cheeks, "jaw_drop": jaw}
-        sides.append(np.stack([more[name] if name in more else curves[name][side] for name in _TREMBLE], axis=1))
+        sides.append(np.stack([more[name] if name in more else curves[name][:, column] for name in _TREMBLE], axis=1))
     return np.stack(sides, axis=1)
 
 

@@ -19,7 +19,8 @@ from palsy_cli.report.terms import NOTICE, ROMAN
 VOID = {"meta", "br"}
 #: Words of a page that hold digits and are no results: names of units, scales and visits.
 NO_RESULT = re.compile(
-    r"AU\d+|FNGS 2\.0, total 4 to 27|eFACE-like score, 0 to 100|Sunnybrook composite, 0 to 100|\(MRD\d\)|[Vv]isit \d|\d{4}-\d\d-\d\d"
+    r"AU\d+|FNGS 2\.0, total 4 to 27|eFACE-like score, 0 to 100|Sunnybrook composite, 0 to 100"
+    r"|\(MRD\d\)|[Vv]isit \d|\d{4}-\d\d-\d\d"
 )
 
 
