@@ -27,7 +27,7 @@ from palsy_cli.files import atomic_file, sha256_of
 from palsy_cli.records import Clip
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     from av.container import OutputContainer
 
@@ -264,7 +264,7 @@ def _encode(
     stamps: Iterable[int | None] = itertools.repeat(None)
     if times_s is not None:
         stream.time_base = stream.codec_context.time_base = _CLOCK
-        stamps = (round(time_s / _CLOCK) for time_s in times_s)
+        stamps = _rising(round(time_s / _CLOCK) for time_s in times_s)
     for image, stamp in zip(frames, stamps, strict=times_s is not None):
         if image.shape != shape or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"frames: expected {shape} uint8, got {image.shape} {image.dtype}")
@@ -275,3 +275,11 @@ def _encode(
             picture.pts, picture.time_base = stamp, _CLOCK
         container.mux(stream.encode(picture))
     container.mux(stream.encode(None))
+
+
+def _rising(stamps: Iterable[int]) -> Iterator[int]:
+    """The same, but each at least one more than the one before: frames that nearly coincide stay apart."""
+    last = -1
+    for stamp in stamps:
+        last = max(stamp, last + 1)
+        yield last

@@ -377,6 +377,8 @@ def test_uneven_times_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert [round((int(frame.image[24, 32, 1]) - 40) / 8) for frame in frames] == list(range(6))
     with av.open(str(path)) as container:
         assert container.duration == pytest.approx(1.4e6, abs=1e3)
+    write_video([picture()] * 4, path, fps=5, times_s=[0.0, 1e-6, 2e-6, 0.5])
+    np.testing.assert_allclose([frame.time_s for frame in iter_frames(read_clip(path))], [0, 0, 0, 0.5], atol=1e-4)
     for wrong in (times_s[:5], [*times_s, 2.0]):
         with pytest.raises(ValueError):
             write_video([picture()] * 6, path, fps=5, times_s=wrong)
