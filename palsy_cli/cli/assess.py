@@ -6,6 +6,7 @@ from pathlib import Path
 
 from palsy_cli import console
 from palsy_cli.cli import options
+from palsy_cli.cli.overlay_options import Deidentify, Overlay, check_overlay, film
 from palsy_cli.cli.scale_options import ByHand, IpdMm, MmPerPx, Tasks, as_overrides
 from palsy_cli.files import REPORT_HTML
 
@@ -14,6 +15,8 @@ def assess(
     video: options.Video,
     out: options.OutFolder = None,
     include_images: options.IncludeImages = False,
+    overlay: Overlay = None,
+    deidentify: Deidentify = False,
     mirrored: options.Mirrored = False,
     ipd_mm: IpdMm = None,
     mm_per_px: MmPerPx = None,
@@ -30,6 +33,7 @@ def assess(
     Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
     <name>_assessment here) and prints the path of the report.
     """
+    check_overlay(video, overlay, deidentify=deidentify)
     given = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
     chosen = options.resolve(profile=profile, config=config, overrides=given, device=device, models=models)
     chosen.prepare()
@@ -52,6 +56,7 @@ def assess(
         )
     folder = out or Path(f"{video.resolve().stem}_assessment")
     write_report(result, folder, include_images=include_images)
+    film(result, overlay, deidentify=deidentify)
     for warning in result.warnings:
         console.warn(warning)
     console.table(f"{video.name}: research use only, not a medical device", ("", "result"), summary(result))

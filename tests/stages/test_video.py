@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import stat
 import struct
 import tracemalloc
 import weakref
@@ -362,3 +363,37 @@ def test_a_failing_writer_leaves_the_old_file_alone(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused(tmp_path: Path, name: str, fps: float, lossless: bool) -> None:
     with pytest.raises(UsageError):
         write_video([picture()], tmp_path / name, fps=fps, lossless=lossless)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_uneven_times_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str) -> None:
+    """Where FFmpeg comes without H.264, too; the last frame lasts as long as an average one."""
+    monkeypatch.setattr(av, "codecs_available", {codec})
+    times_s = [0.0, 0.04, 0.09, 0.59, 1001 / 1500, 1.2]
+    path = tmp_path / "clip.mp4"
+    write_video([picture(shade=40 + 8 * i) for i in range(6)], path, fps=5, times_s=times_s)
+    frames = list(iter_frames(read_clip(path)))
+    np.testing.assert_allclose([frame.time_s for frame in frames], times_s, atol=1e-5)
+    assert [round((int(frame.image[24, 32, 1]) - 40) / 8) for frame in frames] == list(range(6))
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1.4e6, abs=1e3)
+    write_video([picture()] * 4, path, fps=5, times_s=[0.0, 1e-6, 2e-6, 0.5])
+    np.testing.assert_allclose([frame.time_s for frame in iter_frames(read_clip(path))], [0, 0, 0, 0.5], atol=1e-4)
+    for wrong in (times_s[:5], [*times_s, 2.0]):
+        with pytest.raises(ValueError):
+            write_video([picture()] * 6, path, fps=5, times_s=wrong)
+    with pytest.raises(UsageError, match="mp4"):
+        write_video([picture()] * 6, tmp_path / "clip.avi", fps=5, times_s=times_s)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no POSIX modes")
+def test_only_the_owner_may_see_a_written_video(tmp_path: Path) -> None:
+    write_video([picture()], tmp_path / "clip.mp4", fps=25)
+    assert stat.S_IMODE((tmp_path / "clip.mp4").stat().st_mode) == 0o600
+
+
+def test_quality_may_be_traded_for_size(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
+    for crf in (15, 30):
+        write_video(images, tmp_path / f"{crf}.mp4", fps=25, crf=crf)
+    assert (tmp_path / "30.mp4").stat().st_size < 0.8 * (tmp_path / "15.mp4").stat().st_size
