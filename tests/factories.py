@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.clinic.curves import measure
 from palsy_cli.clinic.face_frame import lay_on_face
 from palsy_cli.clinic.measures import measure_face
 from palsy_cli.clinic.scales import score_scales
@@ -17,6 +18,7 @@ from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import Settings
 from palsy_cli.records import (
     ALL_AUS,
+    SIDES,
     ActionUnits,
     Assessment,
     ClinicMeasures,
@@ -190,7 +192,14 @@ def measured(record: Assessment) -> ClinicMeasures:
     assert face is not None
     movements = find_movements(face)
     scale = Scale(None, None, None, "no open eye at rest in which the iris could be measured; give --ipd-mm")
-    return ClinicMeasures(scale, movements, measure_face(face, at_rest, movements), rest_frames=int(at_rest.sum()))
+    return ClinicMeasures(
+        scale,
+        movements,
+        measure_face(face, at_rest, movements),
+        curves={name: np.stack([sides[side] for side in SIDES], 1) for name, sides in measure(face.points).items()},
+        rest_points=face.rest,
+        rest_frames=int(at_rest.sum()),
+    )
 
 
 def picture(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

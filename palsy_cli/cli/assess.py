@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from palsy_cli import console
 from palsy_cli.cli import options
+from palsy_cli.cli.report_options import Pdf, browser_if
 from palsy_cli.cli.scale_options import IpdMm, MmPerPx, as_overrides
-from palsy_cli.files import REPORT_HTML
+from palsy_cli.files import REPORT_HTML, REPORT_PDF
 
 if TYPE_CHECKING:
     from palsy_cli.records import Assessment
@@ -18,6 +19,7 @@ def assess(
     video: options.Video,
     out: options.OutFolder = None,
     include_images: options.IncludeImages = False,
+    pdf: Pdf = False,
     mirrored: options.Mirrored = False,
     ipd_mm: IpdMm = None,
     mm_per_px: MmPerPx = None,
@@ -29,13 +31,15 @@ def assess(
 ) -> None:
     """The whole way: from a video to a report.
 
-    Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
-    <name>_assessment here) and prints the path of the report.
+    Writes report.html, assessment.json, action_units.csv and landmarks.csv, with --pdf report.pdf too, into --out
+    (default: <name>_assessment here) and prints the path of the report.
     """
     told = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
     chosen = options.resolve(profile=profile, config=config, overrides=told, device=device, models=models)
+    browser = browser_if(pdf)
     chosen.prepare()
     from palsy_cli import pipeline
+    from palsy_cli.report import pdf as printing
     from palsy_cli.report import write_report
 
     with console.progress() as on_progress:
@@ -44,6 +48,8 @@ def assess(
         )
     folder = out or Path(f"{video.resolve().stem}_assessment")
     write_report(result, folder, include_images=include_images)
+    if browser is not None:
+        printing.print_pdf(folder / REPORT_HTML, folder / REPORT_PDF, browser)
     for warning in result.warnings:
         console.warn(warning)
     console.table(f"{video.name}: research use only, not a medical device", ("", "result"), summary(result))
