@@ -81,17 +81,19 @@ def curves(data: Curves, *, span: tuple[float, float]) -> str:
     for side, values in both:
         known = [(x(a), y(b)) for a, b in zip(data.x, values, strict=True) if math.isfinite(b)]
         if known:
-            body += _line(path(known), side)
-            body += [dot(*point, side) for point in known]
+            body += [*_line(path(known), side), dots(known, side)]
     return svg(width, height, data.title, body, css="curve")
 
 
-def dot(x: float, y: float, side: Side, size: float = 2.2) -> str:
-    """The mark of a side: a disc of the left, a hollow square of the right."""
-    if side == "left":
-        return shape("circle", cx=x, cy=y, r=size, fill=SIDE_COLOURS[side])
-    half = 0.86 * size
-    return shape("rect", x=x - half, y=y - half, width=2 * half, height=2 * half, fill=PAPER, stroke=SIDE_COLOURS[side])
+def dots(places: Sequence[tuple[float, float]], side: Side, size: float = 2.2) -> str:
+    """The marks of a side in one path: discs of the left, hollow squares of the right."""
+    style = {"fill": SIDE_COLOURS["left"]} if side == "left" else {"fill": PAPER, "stroke": SIDE_COLOURS["right"]}
+    edge, radius = num(1.72 * size), num(size)
+    square = f"m{num(-0.86 * size)} {num(-0.86 * size)}h{edge}v{edge}h-{edge}z"
+    disc = f"m-{radius} 0a{radius} {radius} 0 1 0 {num(2 * size)} 0a{radius} {radius} 0 1 0 {num(-2 * size)} 0"
+    around = disc if side == "left" else square
+    d = "".join(f"M{num(x)} {num(y)}{around}" for x, y in places)
+    return shape("path", d=d or "M0 0", **style, **{"class": f"dots {side}"})
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,9 @@ def _panel(
         middles, means = thinned(times_s, values)
         parts = _runs([(x(a), y(b)) if math.isfinite(b) else None for a, b in zip(middles, means, strict=True)])
         body += _line("".join(path(part) for part in parts), side) if parts else []
-        at_peaks = [int(np.argmin(np.abs(times_s - each.peak_s))) for each in spans]
-        body += [
-            dot(x(float(times_s[frame])), y(float(values[frame])), side, 3.0)
-            for frame in at_peaks
-            if math.isfinite(values[frame])
-        ]
+        peaks = [int(np.argmin(np.abs(times_s - each.peak_s))) for each in spans]
+        seen = [frame for frame in peaks if math.isfinite(values[frame])]
+        body.append(dots([(x(float(times_s[frame])), y(float(values[frame]))) for frame in seen], side, 3.0))
     return body
 
 

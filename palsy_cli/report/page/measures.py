@@ -109,6 +109,11 @@ def scale_total(told: Told, name: str) -> Markup | str:
     return Markup(" to ").join(ends)
 
 
+def scale_name(name: str) -> str:
+    """A scale as a heading says it."""
+    return SCALE_NAMES.get(name, name.replace("_", " ").capitalize())
+
+
 def scales(told: Told) -> list[dict[str, Any]]:
     """Scales by rule: total in words, what it rests on, and the items."""
     found = []
@@ -121,7 +126,7 @@ def scales(told: Told) -> list[dict[str, Any]]:
         ]  # fmt: skip
         found.append(
             {
-                "name": SCALE_NAMES.get(name, name.replace("_", " ")),
+                "name": scale_name(name),
                 "total": scale_total(told, name),
                 "reason": told(f"{place}.reason") if score["reason"] else None,
                 "items": items,

@@ -126,10 +126,12 @@ def moment(assessment: Assessment, told: Told, position: int) -> Markup:
 
 
 def photos(assessment: Assessment, told: Told) -> list[dict[str, Any]]:
-    """Up to a dozen keyframes as embedded JPEG pictures: those nearest to each movement's peak, or evenly spread."""
-    times_s, movements = assessment.keyframes.times_s, assessment.clinic.movements[:MAX_PHOTOS]
-    count = len(times_s)
+    """Up to a dozen keyframes as embedded JPEG pictures: rest and each movement's peak, or some evenly spread."""
+    times_s, movements = assessment.keyframes.times_s, assessment.clinic.movements[: MAX_PHOTOS - 1]
+    count, rest_and_strongest = len(times_s), rest_and_peak(assessment)
     named = [(int(np.argmin(np.abs(times_s - one.peak_s))), task_name(one.task)) for one in movements if count]
+    if named and rest_and_strongest is not None:
+        named.insert(0, (rest_and_strongest[0], "At rest"))
     spread = np.unique(np.linspace(0, count - 1, min(count, MAX_PHOTOS)).round().astype(int)).tolist()
     return [
         {

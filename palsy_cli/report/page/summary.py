@@ -9,9 +9,9 @@ from markupsafe import Markup
 from palsy_cli.config import ScaleSettings, SymptomSettings
 from palsy_cli.records import SIDES, Assessment, Side
 from palsy_cli.report import plots, schematic, words
-from palsy_cli.report.page.measures import UNIT_PLACES, scale_total
+from palsy_cli.report.page.measures import UNIT_PLACES, scale_name, scale_total
 from palsy_cli.report.page.told import Told
-from palsy_cli.report.terms import REASON_WORDS, SCALE_NAMES, TASK_NAMES
+from palsy_cli.report.terms import REASON_WORDS, TASK_NAMES
 
 #: Scales that have a place of their own among the tiles.
 _IN_TILES = ("house_brackmann", "sunnybrook")
@@ -38,7 +38,7 @@ def tiles(assessment: Assessment, told: Told) -> dict[str, Any]:
         "sunnybrook": scale_total(told, "sunnybrook") if "sunnybrook" in assessment.scales else None,
         "sunnybrook_reason": getattr(assessment.scales.get("sunnybrook"), "reason", "it was not scored"),
         "others": [
-            (SCALE_NAMES.get(name, name.replace("_", " ")), scale_total(told, name))
+            (scale_name(name), scale_total(told, name))
             for name, score in assessment.scales.items()
             if name not in _IN_TILES and score.low is not None
         ],
