@@ -8,7 +8,7 @@ from palsy_cli.report.json_report import assessment_dict
 from palsy_cli.report.page import measures, muscles, over_time, summary
 from palsy_cli.report.page.explained import EXPLAINED, measure_words
 from palsy_cli.report.page.told import Told
-from palsy_cli.report.terms import AU_NAMES, NOTICE
+from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR
 
 
 def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
@@ -27,8 +27,9 @@ def render_html(assessment: Assessment, *, include_images: bool = False) -> str:
         {},
         t=told,
         notice=NOTICE,
+        left_colour=LEFT_COLOUR,
+        right_colour=RIGHT_COLOUR,
         explained=EXPLAINED,
-        profile=assessment.run.profile,
         settings=settings,
         side=assessment.symptoms.weak_side,
         trained_on=summary.trained_on(told),

@@ -15,7 +15,7 @@ from pages import Page
 
 from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.config import GradeSettings, load_settings
-from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades, ScaleItem, ScaleScore
+from palsy_cli.records import ALL_AUS, CORE_AUS, ActionUnits, Assessment, Grades, Measure, ScaleItem, ScaleScore
 from palsy_cli.report import words
 from palsy_cli.report.html_report import render_html
 from palsy_cli.report.page.explained import EXPLAINED
@@ -294,3 +294,18 @@ def test_paper_profile_is_explained_as_such(assessment: Assessment) -> None:
 
 def test_every_unit_has_a_name() -> None:
     assert set(AU_NAMES) == set(ALL_AUS)
+
+
+def test_symmetry_names_the_side_with_less_beyond_what_healthy_faces_show(assessment: Assessment) -> None:
+    measures = (
+        Measure("brow_excursion", "brow_raise", left=0.10, right=0.05),
+        Measure("closure", "gentle_eye_closure", left=0.86, right=1.0),
+        Measure("alar_lift", "snarl", left=0.050, right=0.049),
+        Measure("commissure_excursion", "smile", reason="a side moved too little"),
+    )
+    clinic = dataclasses.replace(assessment.clinic, measures=measures)
+    text = Page(render_html(dataclasses.replace(assessment, clinic=clinic))).text
+    chart = text[text.index("Symmetry by region") : text.index("A full bar is symmetric")]
+    assert "Brow 50 %, right less" in chart and "Eye 86 %, left less" in chart
+    assert "Nose 98 %, within healthy variation" in chart
+    assert "Mouth, smile – smile: a side moved too little" in chart and "Lower lip – not measured" in chart

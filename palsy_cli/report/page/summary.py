@@ -109,7 +109,8 @@ def symmetry(
     for name, measure, tasks, region in _SYMMETRY:
         index = find_measure(told, measure, tasks)
         row: dict[str, Any] = {"name": name, "muscles": None, "spans": region is not None}
-        row["measured"] = _measured(told, index, name, scales.normal_least)
+        least = 1.0 - scales.closed_share if measure == "closure" else scales.normal_least  # healthy eyes close
+        row["measured"] = _measured(told, index, name, least)
         row["unseen"] = _why_not(told, measure, tasks[0])
         if region is not None and found.get(region) is not None:
             row["verdict"] = words.region_verdict(found[region], settings)
