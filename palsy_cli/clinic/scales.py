@@ -135,6 +135,12 @@ def house_brackmann(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleS
     return ScaleScore(items, grade, grade)
 
 
+def grades_apart(by_network: int | None, scales: dict[str, ScaleScore]) -> bool:
+    """Whether the rule and the networks name House-Brackmann grades more than one apart."""
+    rule = scales.get("house_brackmann")
+    return by_network is not None and rule is not None and rule.low is not None and abs(rule.low - by_network) > 1
+
+
 def fngs(clinic: ClinicMeasures, symptoms: Symptoms, settings: ScaleSettings) -> ScaleScore:
     """FNGS 2.0: four regions 1..6 and secondary movement 0..3; the total, 4..27."""
     found = _Found(clinic, symptoms, settings)

@@ -96,7 +96,7 @@ def test_arrows_of_both_sides_for_what_was_made_and_a_line_for_what_was_not(asse
     made = {one.task for one in assessment.clinic.movements}
     text = Page(render_html(assessment)).text
     missing = [pull.name for pull in PULLS if not made & set(pull.tasks)]
-    assert missing and f"Not seen, so no arrow: {words.listed(missing)}." in text
+    assert missing and f"No arrow, for not seen or not measured: {words.listed(missing)}." in text
     without = dataclasses.replace(assessment, clinic=dataclasses.replace(assessment.clinic, movements=()))
     assert all(pull.name in Page(render_html(without)).text for pull in PULLS)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from palsy_cli.clinic.scales import grades_apart
 from palsy_cli.config import ScaleSettings, SymptomSettings
 from palsy_cli.records import SIDES, Assessment, Side
 from palsy_cli.report import plots, schematic, words
@@ -42,16 +43,10 @@ def tiles(assessment: Assessment, told: Told) -> dict[str, Any]:
             for name, score in assessment.scales.items()
             if name not in _IN_TILES and score.low is not None
         ],
-        "apart": _grades_apart(assessment),
+        "apart": grades_apart(grades.house_brackmann_grade, assessment.scales),
         "severity_unsure": grades.severity is not None and max(grades.severity) < 0.5,
         "grade_unsure": grades.house_brackmann is not None and max(grades.house_brackmann) < 0.5,
     }
-
-
-def _grades_apart(assessment: Assessment) -> bool:
-    """Whether networks and rule name House-Brackmann grades more than one apart."""
-    rule, grade = assessment.scales.get("house_brackmann"), assessment.grades.house_brackmann_grade
-    return rule is not None and rule.low is not None and grade is not None and abs(rule.low - grade) > 1
 
 
 def portrait(assessment: Assessment, told: Told) -> dict[str, Any] | None:
