@@ -14,7 +14,7 @@ from palsy_cli.documents import require_file
 from palsy_cli.errors import UsageError
 
 #: What a result consists of, and the table of a whole cohort; whoever writes or reads them takes the names from here.
-ASSESSMENT_JSON, REPORT_HTML = "assessment.json", "report.html"
+ASSESSMENT_JSON, REPORT_HTML, REPORT_PDF = "assessment.json", "report.html", "report.pdf"
 ACTION_UNITS_CSV, LANDMARKS_CSV = "action_units.csv", "landmarks.csv"
 SUMMARY_CSV = "summary.csv"
 

@@ -16,6 +16,7 @@ from typing import Any
 from palsy_cli.clinic.examine import Examined, examine
 from palsy_cli.clinic.intervals import score_with_intervals
 from palsy_cli.clinic.scale import contradicts_iris
+from palsy_cli.clinic.scales import grades_apart
 from palsy_cli.clinic.told import require_within, task_of_name
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
@@ -193,8 +194,8 @@ def find_warnings(track: FaceTrack, keyframes: Keyframes, clinic: ClinicMeasures
 
 def _disagreements(grades: Grades, scales: dict[str, ScaleScore]) -> Iterator[str]:
     """Where what the networks say and what the lengths say lie far apart."""
-    by_rule, by_network = scales["house_brackmann"].low, grades.house_brackmann_grade
-    if by_rule is not None and by_network is not None and abs(by_rule - by_network) > 1:
+    if grades_apart(grades.house_brackmann_grade, scales):
+        by_rule, by_network = scales["house_brackmann"].low, grades.house_brackmann_grade
         yield (
             f"House-Brackmann {by_network} by the networks, {by_rule:.0f} by rule from measured lengths: more than one "
             "grade apart; look at the movements"

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.clinic.curves import measure
+from palsy_cli.clinic.examine import Examined
 from palsy_cli.clinic.face_frame import lay_on_face
-from palsy_cli.clinic.measures import measure_face
-from palsy_cli.clinic.scales import score_scales
+from palsy_cli.clinic.intervals import score_with_intervals
+from palsy_cli.clinic.measures import measure_face, sample_face
 from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import Settings
 from palsy_cli.records import (
@@ -178,19 +180,26 @@ def make_assessment(
             settings=dataclasses.asdict(settings),
         ),
     )
-    clinic = measured(record)
-    scales = score_scales(clinic, record.symptoms, settings.scales)
-    return dataclasses.replace(record, **{"clinic": clinic, "scales": scales, **changes})
+    few = dataclasses.replace(settings, clinic=dataclasses.replace(settings.clinic, rounds=20))
+    symptoms, clinic, scales = score_with_intervals(record.action_units, record.symptoms, measured(record), few)
+    return dataclasses.replace(record, **{"symptoms": symptoms, "clinic": clinic, "scales": scales, **changes})
 
 
-def measured(record: Assessment) -> ClinicMeasures:
+def measured(record: Assessment) -> Examined:
     """The measures from the points alone, which takes no time; ``examine`` follows the skin, too."""
     at_rest = record.track.times_s < 0.2
     face = lay_on_face(record.landmarks.points, record.track.times_s, at_rest, max_head_turn=0.1)
     assert face is not None
     movements = find_movements(face)
-    scale = Scale(None, None, None, "no open eye at rest in which the iris could be measured; give --ipd-mm")
-    return ClinicMeasures(scale, movements, measure_face(face, at_rest, movements), rest_frames=int(at_rest.sum()))
+    clinic = ClinicMeasures(
+        Scale(None, None, None, "no open eye at rest in which the iris could be measured; give --ipd-mm"),
+        movements,
+        measure_face(face, at_rest, movements),
+        curves=measure(face.points),
+        rest_points=face.rest,
+        rest_frames=int(at_rest.sum()),
+    )
+    return Examined(clinic, tuple(sample_face(face, at_rest, movements, np.arange(len(at_rest)) // 4)))
 
 
 def picture(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories import make_assessment
+from pages import Page
 
 from palsy_cli.config import Settings, SymptomSettings, apply_values
 from palsy_cli.errors import ConfigError, ModelError
@@ -102,7 +103,7 @@ def test_a_result_says_whose_norms_were_used() -> None:
     digest = norms_of(ALL_AUS, threshold=1.0).digest()
     assert data["run"]["norms"] == {"people": 20, "sha256": digest}
     assert data["synkinesis"]["present"] is False and json.loads(assessment_json(plain))["synkinesis"]["present"]
-    page = render_html(with_norms)
+    page = Page(render_html(with_norms)).text
     assert digest in page and "20 healthy people measured with the same weights" in page
     assert "Norms, SHA-256" not in render_html(plain)
 

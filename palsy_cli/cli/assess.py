@@ -7,14 +7,16 @@ from pathlib import Path
 from palsy_cli import console
 from palsy_cli.cli import options
 from palsy_cli.cli.overlay_options import Deidentify, Overlay, check_overlay, film
+from palsy_cli.cli.report_options import Pdf, browser_if
 from palsy_cli.cli.scale_options import ByHand, IpdMm, MmPerPx, Tasks, as_overrides
-from palsy_cli.files import REPORT_HTML
+from palsy_cli.files import REPORT_HTML, REPORT_PDF
 
 
 def assess(
     video: options.Video,
     out: options.OutFolder = None,
     include_images: options.IncludeImages = False,
+    pdf: Pdf = False,
     overlay: Overlay = None,
     deidentify: Deidentify = False,
     mirrored: options.Mirrored = False,
@@ -30,15 +32,17 @@ def assess(
 ) -> None:
     """The whole way: from a video to a report.
 
-    Writes report.html, assessment.json, action_units.csv and landmarks.csv into --out (default:
-    <name>_assessment here) and prints the path of the report.
+    Writes report.html, assessment.json, action_units.csv and landmarks.csv, with --pdf report.pdf too, into --out
+    (default: <name>_assessment here) and prints the path of the report.
     """
     check_overlay(video, overlay, deidentify=deidentify)
     given = [*(overrides or ()), *as_overrides(ipd_mm, mm_per_px)]
     chosen = options.resolve(profile=profile, config=config, overrides=given, device=device, models=models)
+    browser = browser_if(pdf)
     chosen.prepare()
     from palsy_cli import pipeline
     from palsy_cli.clinic.overrides import read_overrides
+    from palsy_cli.report import pdf as printing
     from palsy_cli.report import write_report
     from palsy_cli.report.csv_report import read_tasks
     from palsy_cli.report.summary import summary
@@ -56,6 +60,8 @@ def assess(
         )
     folder = out or Path(f"{video.resolve().stem}_assessment")
     write_report(result, folder, include_images=include_images)
+    if browser is not None:
+        printing.print_pdf(folder / REPORT_HTML, folder / REPORT_PDF, browser)
     film(result, overlay, deidentify=deidentify)
     for warning in result.warnings:
         console.warn(warning)

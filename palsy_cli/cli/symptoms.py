@@ -46,5 +46,5 @@ def symptoms(
                 source, settings=chosen.settings, execution=chosen.execution, mirrored=mirrored, on_progress=on_progress
             )
     found = find_symptoms(units, chosen.settings.symptoms)
-    facts = {**json_report.symptoms_dict(found), "norms": norms.used()}
+    facts = {**json_report.symptoms_dict(found, chosen.settings.symptoms), "norms": norms.used()}
     output.emit(json_report.to_json(facts), out, name="symptoms.json")

@@ -127,6 +127,12 @@ def _house_brackmann(items: Items, settings: ScaleSettings) -> ScaleScore:
     return ScaleScore(items, grade, grade)
 
 
+def grades_apart(by_network: int | None, scales: dict[str, ScaleScore]) -> bool:
+    """Whether the rule and the networks name House-Brackmann grades more than one apart."""
+    rule = scales.get("house_brackmann")
+    return by_network is not None and rule is not None and rule.low is not None and abs(rule.low - by_network) > 1
+
+
 def _fngs_items(found: Found) -> Items:
     items: Items = {}
     for name, where in REGIONS.items():

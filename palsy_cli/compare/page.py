@@ -15,7 +15,7 @@ from palsy_cli.compare.document import REAL
 from palsy_cli.compare.plots import Dot, Row, change_chart
 from palsy_cli.records import SEVERITY_LABELS
 from palsy_cli.report import templating
-from palsy_cli.report.html_report import UNIT_PLACES
+from palsy_cli.report.page.measures import UNIT_PLACES
 from palsy_cli.report.plots import sparkline
 from palsy_cli.report.terms import LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN, TASK_NAMES
 

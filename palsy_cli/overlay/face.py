@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from palsy_cli.overlay import lettering
+from palsy_cli.overlay.colours import MUTED
 from palsy_cli.overlay.layout import View
 from palsy_cli.records import ByteImage, FloatArray
-from palsy_cli.report.plots import MUTED
 from palsy_cli.report.schematic import LEFT_LINES, MIDDLE_LINES, RIGHT_LINES
 from palsy_cli.report.terms import LEFT_COLOUR, RIGHT_COLOUR
 

@@ -13,13 +13,13 @@ import numpy as np
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import UsageError, VideoError
 from palsy_cli.overlay import lettering
+from palsy_cli.overlay.colours import INK, SOFT
 from palsy_cli.overlay.face import draw_face, eye_distance
 from palsy_cli.overlay.layout import STAGE_PX, Layout, View, lay_out, view_of_picture, view_of_points
 from palsy_cli.overlay.panel import Panel
 from palsy_cli.overlay.place import require_place
 from palsy_cli.overlay.sheet import Sheet
 from palsy_cli.records import Assessment, ByteImage, Clip
-from palsy_cli.report.plots import INK, SOFT
 from palsy_cli.report.terms import REASON_WORDS
 from palsy_cli.stages.video import iter_frames, write_video
 

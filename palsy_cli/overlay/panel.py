@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from palsy_cli.overlay.colours import INK, SOFT, blend
 from palsy_cli.overlay.course import Course, movement_at
 from palsy_cli.overlay.layout import PANEL_UNITS, Layout
 from palsy_cli.overlay.sheet import LEADING, Sheet
 from palsy_cli.records import SIDES, Assessment, ByteImage, Grades, Side, Symptoms
-from palsy_cli.report.plots import INK, SOFT, blend, percent, scale
+from palsy_cli.report.plots import percent, scale
 from palsy_cli.report.terms import AU_NAMES, LEFT_COLOUR, NOTICE, RIGHT_COLOUR, ROMAN
 from palsy_cli.report.words import weak_side_words
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from palsy_cli.overlay import lettering
+from palsy_cli.overlay.colours import LINE, MUTED
 from palsy_cli.records import ByteImage
-from palsy_cli.report.plots import LINE, MUTED
 
 #: A line's height in letter sizes.
 LEADING = 1.4

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from palsy_cli.clinic.measures import ratio_of, unit_of
+from palsy_cli.config import SymptomSettings
 from palsy_cli.records import (
     SEVERITY_LABELS,
     Assessment,
     ClinicMeasures,
     Clip,
+    Cooccurrence,
     Grades,
     Interval,
+    Keyframes,
     Measure,
     RegionAsymmetry,
     Scale,
@@ -24,6 +27,8 @@ from palsy_cli.records import (
     Symptoms,
     SynkinesisPair,
 )
+from palsy_cli.report.words import pair_shares, symptom_settings
+from palsy_cli.stages.cooccurrence import cells_under_test
 from palsy_cli.text import storable
 
 SCHEMA_VERSION = "1.0"
@@ -42,8 +47,9 @@ def assessment_dict(assessment: Assessment) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "video": video_dict(assessment.clip, frames=len(assessment.track.times_s)),
         "quality": quality_dict(assessment),
-        **symptoms_dict(assessment.symptoms),
-        "grades": grades_dict(assessment.grades),
+        "keyframes": keyframes_dict(assessment.keyframes),
+        **symptoms_dict(assessment.symptoms, symptom_settings(assessment)),
+        "grades": grades_dict(assessment.grades) | {"times_s": grade_times(assessment)},
         "clinic": clinic_dict(assessment.clinic),
         "scales": {name: scale_dict(score) for name, score in assessment.scales.items()},
         "models": {
@@ -67,6 +73,7 @@ def video_dict(clip: Clip, *, frames: int) -> dict[str, Any]:
     """What was read: ``fps`` and ``duration_s`` are ``None`` for images."""
     return {
         "path": storable(clip.path.as_posix()),
+        "name": storable(clip.path.name),
         "sha256": clip.sha256,
         "kind": clip.kind,
         "fps": number(clip.fps),
@@ -92,8 +99,16 @@ def quality_dict(assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def symptoms_dict(symptoms: Symptoms) -> dict[str, Any]:
-    """``weak_side``, ``asymmetry`` and ``synkinesis`` of the schema."""
+def keyframes_dict(keyframes: Keyframes) -> dict[str, Any]:
+    """Which frames differ from each other, and when they were."""
+    return {
+        "frames": [int(frame) for frame in keyframes.frames],
+        "times_s": [number(time_s) for time_s in keyframes.times_s.tolist()],
+    }
+
+
+def symptoms_dict(symptoms: Symptoms, settings: SymptomSettings) -> dict[str, Any]:
+    """``weak_side``, ``asymmetry`` and ``synkinesis`` of the schema, with how many cells the settings let be tested."""
     regions: dict[str, Any] = {}
     for region in symptoms.regions:
         regions[region.region] = None if region.weak_side is None else region_dict(region)
@@ -119,9 +134,19 @@ def symptoms_dict(symptoms: Symptoms) -> dict[str, Any]:
                 for mean in symptoms.action_units
             ],
             "regions": regions,
+            "face": {
+                "delta_am": number(symptoms.delta_am),
+                "relative": number(symptoms.relative),
+                "symmetry": symmetry(symptoms.relative),
+            },
         },
-        "synkinesis": synkinesis_dict(symptoms),
+        "synkinesis": synkinesis_dict(symptoms, settings),
     }
+
+
+def symmetry(relative: float | None) -> float | None:
+    """What the weaker side reaches of the stronger, 0..1, of their relative asymmetry."""
+    return None if relative is None else number(1.0 - relative)
 
 
 def region_dict(region: RegionAsymmetry) -> dict[str, Any]:
@@ -132,18 +157,21 @@ def region_dict(region: RegionAsymmetry) -> dict[str, Any]:
         "weak_side": region.weak_side,
         "agreement": number(region.agreement),
         "relative": number(region.relative),
+        "symmetry": symmetry(region.relative),
         "action_units": list(region.aus),
     }
 
 
-def synkinesis_dict(symptoms: Symptoms) -> dict[str, Any]:
+def synkinesis_dict(symptoms: Symptoms, settings: SymptomSettings) -> dict[str, Any]:
     """Pairs and matrices; rows are responses, columns triggers, both in the order of ``aus``."""
     table = symptoms.cooccurrence
+    tested = cells_under_test(table.aus, extra_channels=settings.extra_channels, norms=settings.norms)
     return {
         "present": symptoms.synkinesis_present,
         "present_reason": symptoms.synkinesis_reason,
         "threshold": number(symptoms.synkinesis_threshold),
-        "pairs": [pair_dict(pair) for pair in symptoms.pairs],
+        "tested_pairs": int(tested.sum()),
+        "pairs": [pair_dict(pair, table) for pair in symptoms.pairs],
         "aus": list(table.aus),
         "matrices": {
             "left_given_left": matrix(table.left_given_left),
@@ -162,8 +190,9 @@ def synkinesis_dict(symptoms: Symptoms) -> dict[str, Any]:
     }
 
 
-def pair_dict(pair: SynkinesisPair) -> dict[str, Any]:
+def pair_dict(pair: SynkinesisPair, table: Cooccurrence) -> dict[str, Any]:
     """One flagged pair."""
+    share, reference = pair_shares(pair, table)
     return {
         "side": pair.side,
         "response_au": pair.response_au,
@@ -171,6 +200,8 @@ def pair_dict(pair: SynkinesisPair) -> dict[str, Any]:
         "trigger_side": pair.trigger_side,
         "difference": number(pair.difference),
         "support": pair.support,
+        "share": number(share),
+        "share_reference": number(reference),
         "interval_response": interval(pair.interval_response),
         "interval_reference": interval(pair.interval_reference),
         "agreement": number(pair.agreement),
@@ -209,6 +240,14 @@ def grades_dict(grades: Grades) -> dict[str, Any]:
     }
 
 
+def grade_times(assessment: Assessment) -> list[float | None]:
+    """When the frames were on which the grades rest; none of pictures."""
+    if assessment.clip.fps is None:
+        return []
+    times_s = assessment.track.times_s
+    return [number(float(times_s[frame])) for frame in assessment.grades.frames if frame < len(times_s)]
+
+
 def clinic_dict(clinic: ClinicMeasures) -> dict[str, Any]:
     """``clinic``: scale, movements and measures; lengths in the unit that each names."""
     scale = clinic.scale
@@ -217,6 +256,7 @@ def clinic_dict(clinic: ClinicMeasures) -> dict[str, Any]:
         "scale": {
             "mm_per_eye_distance": number(scale.mm),
             "error_mm": number(scale.error_mm),
+            "error_share": number(scale.error_mm / scale.mm) if scale.error_mm and scale.mm else None,
             "source": scale.source,
             "irises": scale.irises,
             "iris_mm_per_eye_distance": number(scale.iris_mm),

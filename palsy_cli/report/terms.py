@@ -34,6 +34,20 @@ TASK_NAMES: dict[str, str] = {
     "open_mouth": "Opening the mouth",
 }
 
+#: The same where there is little room.
+TASK_SHORT: dict[str, str] = {
+    "brow_raise": "brows up",
+    "frown": "frown",
+    "gentle_eye_closure": "eyes gently",
+    "tight_eye_closure": "eyes tightly",
+    "snarl": "snarl",
+    "smile": "smile",
+    "lip_pucker": "pucker",
+    "cheek_puff": "cheeks",
+    "lower_teeth_EEE": "lower teeth",
+    "open_mouth": "mouth open",
+}
+
 #: Colours of the patient's sides, distinguishable with every common form of colour blindness.
 LEFT_COLOUR = "#0072B2"
 RIGHT_COLOUR = "#D55E00"

@@ -1,24 +1,19 @@
-"""Sentences: what a number means, in plain English, with what it rests on."""
+"""Words for what was found, in plain English."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
-from palsy_cli.config import SymptomSettings, apply_values, load_settings
+from palsy_cli.config import ScaleSettings, SymptomSettings, apply_values, load_settings
 from palsy_cli.records import (
-    ALL_AUS,
     SEVERITY_GRADES,
     Assessment,
     Cooccurrence,
     RegionAsymmetry,
-    Scale,
     Symptoms,
     SynkinesisPair,
 )
-from palsy_cli.report.plots import num, percent
-from palsy_cli.report.terms import AU_AREAS, AU_NAMES, REASON_WORDS, ROMAN, SYNKINESIS_NAMES
+from palsy_cli.report.terms import AU_AREAS, AU_NAMES, ROMAN, SYNKINESIS_NAMES
 
 
 def symptom_settings(assessment: Assessment) -> SymptomSettings:
@@ -28,20 +23,15 @@ def symptom_settings(assessment: Assessment) -> SymptomSettings:
     return apply_values(settings, {f"symptoms.{name}": value for name, value in used.items()}).symptoms
 
 
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """``1 keyframe``, ``3 keyframes``; ``nouns`` where an s does not do."""
-    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+def scale_settings(assessment: Assessment) -> ScaleSettings:
+    """The limits of the scales by rule that were used; the built-in ones when the run does not carry its settings."""
+    used = assessment.run.settings.get("scales", {})
+    return apply_values(load_settings(), {f"scales.{name}": value for name, value in used.items()}).scales
 
 
 def listed(items: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
-
-
-def signed(value: float) -> str:
-    """A number with its sign and a true minus, two decimals."""
-    rounded = round(value, 2) + 0.0
-    return f"{rounded:+.2f}".replace("-", "−") if rounded else "0.00"
 
 
 def weak_side_words(symptoms: Symptoms) -> str:
@@ -57,11 +47,11 @@ def weak_side_words(symptoms: Symptoms) -> str:
 def region_verdict(region: RegionAsymmetry, settings: SymptomSettings) -> str:
     """Verdict of one region and, where it is a close call, why."""
     if region.weak_side is None or region.delta_am is None or region.relative is None:
-        return f"not assessed: {region.reason}"
+        return "not assessed"
     if region.weak_side != "none":
         return f"{region.weak_side} weaker"
     if settings.dead_zone and region.relative > settings.dead_zone_relative:
-        return f"no side named: the difference is below {num(settings.dead_zone_absolute)} AU steps"
+        return "no side named: too small a difference"
     return "within healthy variation" if settings.dead_zone else "equal"
 
 
@@ -85,18 +75,6 @@ def pair_shares(pair: SynkinesisPair, table: Cooccurrence) -> tuple[float, float
     return shares[pair.side], shares[other]
 
 
-def pair_sentence(pair: SynkinesisPair, table: Cooccurrence) -> str:
-    """One flagged pair in words."""
-    here, there = pair_shares(pair, table)
-    extent = f"on the {pair.side} only" if there == 0 else f"more often on the {pair.side}"
-    other = "right" if pair.side == "left" else "left"
-    return (
-        f"When {au_words(pair.trigger_au)} works on the {pair.trigger_side}, {au_words(pair.response_au)} works too, "
-        f"{extent}: in {percent(here)} of these {plural(pair.support, 'keyframe')} against {percent(there)} on the "
-        f"{other}, a difference of {pair.difference:.2f}."
-    )
-
-
 def au_words(au: int) -> str:
     """``AU20 (lip stretcher: risorius, with platysma)``."""
     return f"AU{au} ({AU_NAMES[au].name}: {AU_NAMES[au].muscle})"
@@ -108,45 +86,6 @@ def synkinesis_words(symptoms: Symptoms) -> str:
         return "Not assessed"
     sides = sorted({pair.side for pair in symptoms.pairs})
     return f"Found on the {' and the '.join(sides)}" if sides else "None found"
-
-
-def scale_words(scale: Scale) -> str:
-    """Where millimetres come from, and how sure they are."""
-    if scale.mm is None:
-        return f"No millimetres: {scale.reason}. Lengths are in eye distances at rest."
-    sources = {
-        "iris": f"{plural(scale.irises, 'iris', 'irises')} at rest, taken to be 11.7 mm across",
-        "ipd": "the distance of the pupils that was given",
-        "mm-per-px": "the millimetres in a pixel that were given",
-    }
-    error = f" ± {scale.error_mm:.1f}" if scale.error_mm else ""
-    share = f" Every length may be {percent(scale.error_mm / scale.mm)} off as a whole." if scale.error_mm else ""
-    return f"Scale: {scale.mm:.1f}{error} mm between the eyes, from {sources[scale.source or 'iris']}.{share}"
-
-
-def quality_sentence(assessment: Assessment) -> str:
-    """How much of the recording was used."""
-    reasons = Counter(assessment.track.reasons)
-    total, usable = len(assessment.track.reasons), reasons[""]
-    lost = [f"{count} {REASON_WORDS.get(reason, reason)}" for reason, count in sorted(reasons.items()) if reason]
-    others = assessment.track.other_faces
-    return (
-        f"{usable} of {plural(total, 'frame')} usable"
-        + (f" ({', '.join(lost)})" if lost else "")
-        + f"; {plural(len(assessment.keyframes.frames), 'keyframe')} kept; "
-        + ("no other face in the picture." if not others else f"{plural(others, 'other face')} in the picture.")
-    )
-
-
-def grade_frames_sentence(assessment: Assessment) -> str:
-    """Which frames the grades rest on."""
-    frames = assessment.grades.frames
-    if not frames:
-        return "none."
-    times = [float(assessment.track.times_s[frame]) for frame in frames if frame < len(assessment.track.times_s)]
-    if assessment.clip.fps is None or not times:
-        return f"{plural(len(frames), 'picture')} of strongest movement."
-    return f"{plural(len(frames), 'keyframe')} of strongest movement, at {listed([f'{t:.1f}' for t in times])} s."
 
 
 def disagreement(assessment: Assessment) -> str | None:
@@ -167,25 +106,3 @@ def opinions(assessment: Assessment) -> str | None:
     pictures, movement = int(np.argmax(of_pictures)), int(np.argmax(of_movement))
     apart = " They are far apart: trust neither without looking." if abs(pictures - movement) > 1 else ""
     return f"Pictures alone: grade {ROMAN[pictures]}. Measured movement alone: grade {ROMAN[movement]}.{apart}"
-
-
-def not_assessed(assessment: Assessment) -> list[tuple[str, str]]:
-    """Everything that has no value, with the reason."""
-    symptoms, grades = assessment.symptoms, assessment.grades
-    rows: list[tuple[str, str | None]] = []
-    if symptoms.weak_side is None:
-        rows.append(("Weaker side", symptoms.weak_side_reason))
-    rows += [(f"Region: {r.region}", r.reason) for r in symptoms.regions if r.weak_side is None]
-    if symptoms.synkinesis_present is None:
-        rows.append(("Synkinesis", symptoms.synkinesis_reason))
-    if grades.severity is None:
-        rows.append(("Severity", grades.severity_reason))
-    if grades.house_brackmann is None:
-        rows.append(("House–Brackmann grade", grades.house_brackmann_reason))
-    silent = [f"AU{mean.au}" for mean in symptoms.action_units if mean.delta_am is None]
-    if silent:
-        rows.append((listed(silent), f"never above {num(symptoms.active_threshold)} on either side"))
-    absent = [f"AU{au}" for au in ALL_AUS if au not in assessment.action_units.aus]
-    if absent:
-        rows.append((listed(absent), "the model in use does not measure it"))
-    return [(what, reason or "no reason was recorded") for what, reason in rows]

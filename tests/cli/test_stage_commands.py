@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,32 @@ def test_the_scale_may_be_told(palsy: Run, pipeline: Any, no_html: Any) -> None:
 def test_assess_options(palsy: Run, pipeline: Any, no_html: Any) -> None:
     assert palsy("assess", "visit.mp4", "-o", "here", "--include-images").stdout == "here/report.html\n"
     assert no_html[0]["out"] == Path("here") and no_html[0]["include_images"] is True
+
+
+def test_pdf_needs_a_browser_before_the_long_run(
+    palsy: Run, pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = palsy("assess", "visit.mp4", "--pdf")
+    assert done.exit_code == 2 and "install one" in done.stderr and pipeline.calls == []
+    assert palsy("assess", "visit.mp4").exit_code == 0  # nobody else needs one
+
+
+@pytest.mark.parametrize(("writes", "code"), [(b"%PDF-1.4 %%EOF", 0), (b"sorry", 2)])
+def test_pdf_is_printed_beside_the_report(
+    palsy: Run, pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: bytes, code: int
+) -> None:
+    browser = tmp_path / "bin" / "chromium"
+    browser.parent.mkdir()
+    target = "next(a.split('=', 1)[1] for a in sys.argv if a.startswith('--print-to-pdf='))"
+    browser.write_text(f"#!{sys.executable}\nimport sys\nopen({target}, 'wb').write({writes!r})\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(browser.parent))
+    done = palsy("assess", "visit.mp4", "--pdf", "-o", "out")
+    assert done.exit_code == code
+    assert (tmp_path / "out" / "report.pdf").exists() == (code == 0)
+    if code:
+        assert "report.html is written" in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
 def test_landmarks_have_a_row_per_frame(palsy: Run, pipeline: Any) -> None:
