@@ -12,7 +12,7 @@ from palsy_cli.clinic.blinks import find_blinks
 from palsy_cli.clinic.curves import measure
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
-from palsy_cli.clinic.measures import sample_closure, sample_face, time_movements
+from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.tasks import find_movements, told_movements
@@ -101,7 +101,7 @@ def examine(
             mm_per_px=settings.mm_per_px or None,
         ),
         movements=movements,
-        measures=(*(one.measure() for one in samples), rate, *time_movements(face, movements)),
+        measures=by_task([*(one.measure() for one in samples), rate, *time_movements(face, movements)]),
         curves={name: values.astype(np.float32) for name, values in curves.items()},
         rest_points=face.rest,
         rest_frames=int(at_rest.sum()),

@@ -63,7 +63,13 @@ def measure_face(face: FacePoints, at_rest: BoolArray, movements: Sequence[Movem
     """
     blocks = np.arange(len(face.times_s))
     samples = [one.measure() for one in sample_face(face, at_rest, movements, blocks)]
-    return (*samples, *time_movements(face, movements))
+    return by_task([*samples, *time_movements(face, movements)])
+
+
+def by_task(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+    """The same, those of each task together; tasks in the order in which they first come."""
+    tasks = list(dict.fromkeys(one.task for one in measures))
+    return tuple(sorted(measures, key=lambda one: tasks.index(one.task)))
 
 
 def sample_face(

@@ -18,6 +18,7 @@ from palsy_cli.config import Execution, Settings
 from palsy_cli.evaluation.figures import Figure
 from palsy_cli.evaluation.protocol import Request, evaluate_protocol
 from palsy_cli.evaluation.run import Evaluation
+from palsy_cli.evaluation.tables import Pages
 from palsy_cli.networks.registry import NETWORKS, SIZES, build_network
 from palsy_cli.networks.weights import describe, save_network, update_manifest
 from palsy_cli.training.settings import DataSettings, TrainSettings
@@ -149,7 +150,8 @@ def test_train_without_data_says_how_to_name_it(palsy: Run) -> None:
 
 
 def test_evaluate(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = Evaluation((Figure("severity", "mean F1", 0.5, target=">= 0.85"),), {"patients": 3})
+    figures = (Figure("severity", "mean F1", 0.5, target=">= 0.85"),)
+    found = Evaluation(Pages("simulated", "Simulated patients", figures, {"patients": 3}))
     calls = stand_in(monkeypatch, "palsy_cli.evaluation.run", "evaluate_simulated", found)
     args = "evaluate simulated --photos sets --patients 3 --seed 5 --workers 2 --device cpu --videos clips"
     done = palsy(*args.split())
@@ -163,6 +165,17 @@ def test_evaluate(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert palsy("evaluate", "simulated", "--photos", "sets", "-o", out).stdout == f"{out / 'simulated.md'}\n"
     assert sorted(path.name for path in out.iterdir()) == ["simulated.csv", "simulated.json", "simulated.md"]
     assert (out / "simulated.md").read_text() in done.stdout
+
+
+def test_evaluate_measures(palsy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = Pages("measures", "Measures", (Figure("movements", "F1", 0.95, target=">= 0.9"),), {"patients": 3})
+    calls = stand_in(monkeypatch, "palsy_cli.evaluation.measures", "evaluate_measures", found)
+    done = palsy("evaluate", "measures", "--photos", "sets", "-o", tmp_path / "figures")
+    assert done.exit_code == 0 and done.stdout == f"{tmp_path / 'figures' / 'measures.md'}\n"
+    assert "patients" not in calls[0], "the default is the function's own"
+    assert "| movements | F1 | 0.95 |  | >= 0.9 | yes |" in (tmp_path / "figures" / "measures.md").read_text()
+    refused = palsy("evaluate", "measures", "--photos", "sets", "--videos", "clips")
+    assert refused.exit_code == 2 and "films its own patients" in refused.stderr
 
 
 def test_evaluate_without_photos_says_how_to_name_them(palsy: Run) -> None:

@@ -113,9 +113,9 @@ def test_rule_and_networks_more_than_a_grade_apart_are_told_first(
 
 
 def test_a_scale_and_a_measure_that_are_new_are_shown(assessment: Assessment) -> None:
-    scales = assessment.scales | {"eface_like": ScaleScore({"brow": ScaleItem(71.0, "measured")}, 60.0, 80.0)}
+    scales = assessment.scales | {"sydney": ScaleScore({"brow": ScaleItem(71.0, "measured")}, 60.0, 80.0)}
     text = Page(render_html(dataclasses.replace(assessment, scales=scales))).text
-    assert "Eface like: 60 to 80" in text and "Brow 71 measured" in text
+    assert "Sydney: 60 to 80" in text and "Brow 71 measured" in text
 
 
 def test_notice_is_the_agreed_sentence() -> None:

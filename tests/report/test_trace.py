@@ -133,7 +133,9 @@ def plain_case() -> Assessment:
 
 def measured_in_mm() -> Assessment:
     plain = plain_case()
-    clinic = examine(plain.track, plain.landmarks, plain.keyframes, (0,), ClinicSettings(ipd_mm=62.0))
+    clinic = examine(
+        plain.track, plain.landmarks, plain.keyframes, plain.action_units, ClinicSettings(ipd_mm=62.0)
+    ).clinic
     return dataclasses.replace(plain, clinic=clinic, warnings=("only 3 of 300 frames could be used",))
 
 
