@@ -27,6 +27,7 @@ import numpy as np
 from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.face_frame import lay_on_face
 from palsy_cli.clinic.measures import measure_face
+from palsy_cli.clinic.scales import score_scales
 from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.compare.precision import EYE_DISTANCE_MM
 from palsy_cli.compare.visits import Visit, read_visit
@@ -36,7 +37,7 @@ from palsy_cli.evaluation.run import read_faces
 from palsy_cli.files import ACTION_UNITS_CSV, ASSESSMENT_JSON
 from palsy_cli.networks.weights import ModelSet
 from palsy_cli.pipeline import assess
-from palsy_cli.records import SEVERITY_LABELS, ActionUnits, ByteImage, Measure
+from palsy_cli.records import SEVERITY_LABELS, ActionUnits, ByteImage, ClinicMeasures, Measure, Scale
 from palsy_cli.report import write_report
 from palsy_cli.report.csv_report import load_action_units
 from palsy_cli.simulate.scores import draw_lesion
@@ -162,7 +163,13 @@ def true_values(folder: Path, truth: dict[str, Any]) -> Values:
     values["severity", ""][""] = SEVERITY_LABELS.index(truth["severity"])
     values["fngs", ""][""] = truth["fngs"]["total"]
     values["sunnybrook", ""][""] = truth["sunnybrook"]["composite"]
-    return values | lengths(measure_face(face, at_rest & np.isfinite(face.points).all((1, 2)), find_movements(face)))
+    movements = find_movements(face)
+    measures = measure_face(face, at_rest & np.isfinite(face.points).all((1, 2)), movements)
+    clinic = ClinicMeasures(Scale(EYE_DISTANCE_MM, None, "ipd"), movements, measures)
+    like_eface = score_scales(clinic, symptoms, settings.scales)["eface_like"].low
+    if like_eface is not None:
+        values["eface_like", ""][""] = like_eface
+    return values | lengths(measures)
 
 
 def lengths(measures: tuple[Measure, ...]) -> Values:

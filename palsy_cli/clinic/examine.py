@@ -84,7 +84,7 @@ def examine(
         return _nothing(
             f"the face is too small: {unit_px:.0f} px between the eyes, {settings.min_unit_px:.0f} are needed"
         )
-    movements = _movements(face, told)
+    movements = _movements(face, told, _closed(track, keyframes, action_units))
     samples = [
         *sample_face(face, at_rest, movements, _blocks(track, keyframes)),
         *sample_closure(keyframes.times_s, action_units, movements),
@@ -117,11 +117,20 @@ def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
     return np.flatnonzero(np.any(spans, axis=0)).tolist() if spans else []
 
 
-def _movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ...]:
+def _closed(track: FaceTrack, keyframes: Keyframes, action_units: ActionUnits) -> FloatArray:
+    """(N,) how far the more closed eye is read as closed (AU43) in the keyframes; NaN in all other frames."""
+    closed = np.full(len(track.times_s), np.nan)
+    if 43 in action_units.aus:
+        column = action_units.channel(43)
+        closed[keyframes.frames] = np.fmax(action_units.left[:, column], action_units.right[:, column])
+    return closed
+
+
+def _movements(face: FacePoints, told: Sequence[ToldTask], closed: FloatArray) -> tuple[Movement, ...]:
     """The movements as a user's table has them, else as they are found; a file's name says what these are."""
     if any(one.source == "table" for one in told):
         return told_movements(face, [one for one in told if one.task != REST])
-    found = find_movements(face)
+    found = find_movements(face, closed)
     if not told:
         return found
     if told[0].task == REST:

@@ -54,13 +54,17 @@ _EDGE, _REACHED = 0.15, 0.35
 #: Two movements meet where not more than this share is left of the smaller.
 _VALLEY = 0.6
 #: The bottom between them is as wide as this share rises above its lowest.
-_FLAT = 0.15
+_FLAT = 0.2
+#: The shares of its peak through which the line is drawn that tells when a closure begins and ends.
+_LINE = (0.2, 0.5)
 #: Seconds: of smoothing, of pauses that do not end a movement, of the shortest movement, of the longest blink.
 _SMOOTH_S, _PAUSE_S, _SHORTEST_S, _BLINK_S = 0.06, 0.15, 0.4, 0.5
 #: Movements less similar (cosine) to every task than this have no name.
 _SIMILAR = 0.6
 #: Gentle and tight closures of one recording differ by so many millimetres in the height of the brows.
 _CLOSURES, _BROWS_MM = ("gentle_eye_closure", "tight_eye_closure"), 0.7
+#: An eye that the networks read as closed so far (AU43) closes, whatever else the face does.
+_SHUT = 3.5
 #: Frames at this share of a movement's greatest extent or more are its peak.
 _PEAK = 0.8
 
@@ -73,11 +77,19 @@ def task_name(movement: str) -> str:
 TASKS: tuple[str, ...] = tuple(dict.fromkeys(map(task_name, _FULL)))
 
 
-def find_movements(face: FacePoints) -> tuple[Movement, ...]:
-    """The movements of a video in order, blinks left out."""
+def find_movements(face: FacePoints, closed: FloatArray | None = None) -> tuple[Movement, ...]:
+    """The movements of a video in order, blinks left out.
+
+    Args:
+        face: the points.
+        closed: (N,) how far the more closed eye is, as the networks read it (AU43, 0..5); NaN where nobody looked.
+    """
+    closed = np.full(len(face.times_s), np.nan) if closed is None else closed
     moved = _course(face)
     extent = np.nan_to_num(_extent(moved))
-    found = (_movement(face, moved, extent, span) for span in _spans(face.times_s, extent))
+    spans = list(_spans(face.times_s, extent))
+    rooms = zip([None, *spans], [*spans[1:], None], strict=False)
+    found = (_movement(face, moved, extent, closed, span, room) for span, room in zip(spans, rooms, strict=False))
     return tuple(_told_apart([one for one in found if one is not None], moved))
 
 
@@ -95,8 +107,9 @@ def _told_apart(found: Sequence[Movement], moved: FloatArray) -> Iterator[Moveme
 
 
 def _brows_mm(moved: FloatArray) -> float:
-    """How much higher the brows are than at rest, mean of both sides, millimetres."""
-    return float(np.median(moved[:, :, 0].mean(1)) * _TREMBLE["brow_height"])
+    """How much higher the brow is than at rest, millimetres, on the side whose eye closes more."""
+    brows, fissures = np.median(moved[:, :, :2], axis=0).T
+    return float(brows[int(np.argmin(fissures))] * _TREMBLE["brow_height"])
 
 
 def told_movements(face: FacePoints, told: Sequence[ToldTask]) -> tuple[Movement, ...]:
@@ -219,20 +232,64 @@ def _length_s(times_s: FloatArray, span: slice) -> float:
     return float(times_s[span.stop - 1] - times_s[span.start])
 
 
-def _movement(face: FacePoints, moved: FloatArray, extent: FloatArray, span: slice) -> Movement | None:
-    """What kind of movement lies in some frames; ``None`` for a blink."""
+def _edges(times_s: FloatArray, course: FloatArray, peak: BoolArray, room: slice) -> tuple[float, float]:
+    """When a closure begins and ends: where the line through two shares of its peak meets nothing, before and after.
+
+    Lids come from the points in every frame, so that their course is steep, and late: points close an eye late.
+
+    Args:
+        times_s: (N,) seconds.
+        course: (N,) how far the movement is made.
+        peak: (N,) where it is furthest.
+        room: frames within which it may begin and end.
+    """
+    height, frames = float(np.median(course[peak])), np.flatnonzero(peak)
+    before = slice(room.start, int(frames[0]) + 1)
+    after = slice(int(frames[-1]), room.stop)
+    onset_s = _edge(times_s[before][::-1], course[before][::-1] / height)
+    offset_s = _edge(times_s[after], course[after] / height)
+    return onset_s, offset_s
+
+
+def _edge(times_s: FloatArray, share: FloatArray) -> float:
+    """When a falling share reaches nothing, by the line through its passages of ``_LINE``; at most the last time."""
+    low, high = _LINE
+    below = np.flatnonzero(~(share > low))  # frames in which the face is not seen end it, too
+    if not len(below):
+        return float(times_s[-1])
+    end = int(below[0])
+    above = np.flatnonzero(share[:end] >= high)
+    start = int(above[-1]) if len(above) else 0
+    reached_s = float(times_s[end] + low / (high - low) * (times_s[end] - times_s[start]))
+    return float(np.clip(reached_s, *sorted((times_s[end], times_s[-1]))))
+
+
+def _movement(
+    face: FacePoints,
+    moved: FloatArray,
+    extent: FloatArray,
+    closed: FloatArray,
+    span: slice,
+    room: tuple[slice | None, slice | None],
+) -> Movement | None:
+    """What kind of movement lies in some frames, between those before and after it; ``None`` for a blink."""
     times_s, peak = face.times_s, np.zeros(len(extent), bool)
     peak[span] = extent[span] >= _PEAK * extent[span].max()
     furthest = np.median(moved[peak], axis=0)
-    stronger = furthest[int(np.argmax(np.linalg.norm(furthest, axis=1)))]
-    likeness = _directions()[0] @ stronger / np.linalg.norm(stronger)
-    best = int(np.argmax(likeness))
+    side = int(np.argmax(np.linalg.norm(furthest, axis=1)))
+    likeness = _directions()[0] @ furthest[side] / np.linalg.norm(furthest[side])
+    shut = np.nan_to_num(closed[peak]).max(initial=0.0) >= _SHUT
+    allowed = [name in _CLOSURES or not shut for name in _FULL]
+    best = int(np.argmax(np.where(allowed, likeness, -np.inf)))
     nearest = list(_FULL)[best]
     onset_s, offset_s = float(times_s[span.start]), float(times_s[span.stop - 1])
-    if nearest.endswith("eye_closure") and offset_s - onset_s <= _BLINK_S:
-        return None
+    if nearest in _CLOSURES:
+        if offset_s - onset_s <= _BLINK_S:
+            return None
+        free = slice(0 if room[0] is None else room[0].stop - 1, len(times_s) if room[1] is None else room[1].start + 1)
+        onset_s, offset_s = _edges(times_s, moved[:, side] @ _directions()[0][best], peak, free)
     return Movement(
-        task=task_name(nearest) if likeness[best] >= _SIMILAR else None,
+        task=task_name(nearest) if shut or likeness[best] >= _SIMILAR else None,
         onset_s=onset_s,
         peak_s=float(np.median(times_s[peak])),
         offset_s=offset_s,
