@@ -66,6 +66,17 @@ def test_trembling_points_change_excursions_little(noise_mm: float) -> None:
     assert np.median(errors) < 0.3 and max(errors) < 1.0
 
 
+@pytest.mark.parametrize(("tilt_deg", "unit_px"), [(10.0, 100.0), (-10.0, 100.0), (0.0, 50.0), (0.0, 200.0)])
+def test_a_tilted_head_and_another_size_change_no_measure(tilt_deg: float, unit_px: float) -> None:
+    plain, other = measured(make_patient(4)), measured(make_patient(4, tilt_deg=tilt_deg, unit_px=unit_px))
+    assert plain.keys() == other.keys()
+    for key, one in plain.items():
+        for place in ("left", "right", "middle"):
+            value = getattr(one, place)
+            same = None if value is None else pytest.approx(value, rel=0.03, abs=1e-4)
+            assert getattr(other[key], place) == same, (key, place)
+
+
 def test_sides_and_measures_are_exchanged_together() -> None:
     patient = make_patient(4, seed=2)
     mirrored = dataclasses.replace(patient, points=patient.points[:, MIRROR_68] * (-1.0, 1.0))

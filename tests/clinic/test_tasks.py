@@ -83,3 +83,40 @@ def test_a_task_that_was_not_seen_has_no_peak() -> None:
     patient.points[50:120] = np.nan
     (one,) = told_movements(patient.face, [ToldTask("smile", 2.2, 4.5)])
     assert not one.peak.any() and np.isnan(one.points).all() and one.peak_s == pytest.approx(3.35)
+
+
+def test_an_eye_that_the_networks_read_as_closed_closes() -> None:
+    """A closure during which the points of the whole lower face slip is like no task."""
+    patient = make_patient(1, noise_mm=0.1)
+    first = patient.script.movements[1]
+    during = (patient.times_s > first.start_s + 0.2) & (patient.times_s < first.release_s + 0.3)
+    patient.points[during, 48:] += (0.0, 12.0)
+    patient.points[during, 31:36] += (0.0, 9.0)
+    closed = np.where(during, 4.6, 0.2)
+    (alone,), (read,) = (
+        [one for one in find_movements(patient.face, told) if first.start_s < one.peak_s < first.release_s + 0.5]
+        for told in (None, closed)
+    )
+    assert alone.task not in ("gentle_eye_closure", "tight_eye_closure")
+    assert read.task in ("gentle_eye_closure", "tight_eye_closure")
+
+
+def test_two_closures_are_told_apart_by_the_brows() -> None:
+    patient = make_patient(3, seed=3, noise_mm=0.1)
+    gentle, tight = patient.script.movements[1:3]
+    during = (patient.times_s > gentle.start_s) & (patient.times_s < tight.release_s + 1.0)
+    patient.points[during, 17:27] -= (0.0, 3.0)
+    found = [one.task for one in find_movements(patient.face) if "closure" in str(one.task)]
+    assert found == ["gentle_eye_closure", "tight_eye_closure"]
+
+
+def test_movements_that_run_into_each_other_are_parted() -> None:
+    """A patient who hardly rests between two tasks: the face comes back half-way only."""
+    patient = make_patient(1)
+    pucker, puff = patient.script.movements[5:7]
+    between = (patient.times_s > pucker.release_s) & (patient.times_s < puff.start_s + 0.5)
+    held = patient.points[np.flatnonzero(patient.times_s <= pucker.release_s)[-1]]
+    patient.points[between] = 0.65 * patient.points[between] + 0.35 * held
+    found = {one.task: one for one in find_movements(patient.face)}
+    assert {"lip_pucker", "cheek_puff"} <= set(found)
+    assert found["lip_pucker"].offset_s <= found["cheek_puff"].onset_s

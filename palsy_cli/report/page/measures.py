@@ -90,9 +90,12 @@ def _middle(told: Told, one: dict[str, Any], path: str, places: int | None) -> M
     """A value of both sides together; a length of the midline with the side to which it lies."""
     if one["unit"] == "per minute":
         return told(f"{path}.middle", places)
-    aside = "left" if one["middle"] > 0 else "right"
-    ends = interval(told, f"{path}.middle_interval", places, "plain")
-    return told(f"{path}.middle", places, "size") + f" to the {aside}" + ends
+    aside, ends = "left" if one["middle"] > 0 else "right", one["middle_interval"]
+    known = Markup("")
+    if ends is not None:
+        style: Style = "size" if ends[0] * ends[1] > 0 else "signed"
+        known = interval(told, f"{path}.middle_interval", places, style)
+    return told(f"{path}.middle", places, "size") + f" to the {aside}" + known
 
 
 def interval(told: Told, path: str, places: int | None, style: Style = "plain") -> Markup:
