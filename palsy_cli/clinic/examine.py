@@ -161,10 +161,10 @@ def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> Non
     resting = np.zeros(len(followed), bool)
     resting[rest] = True
     on_face = lay_on_face(followed, keyframes.times_s, resting, max_head_turn=np.inf)
-    if on_face is None:
+    shown = np.flatnonzero(np.isfinite(face.points[keyframes.frames]).all((1, 2)))
+    if on_face is None or not len(shown):
         return
     moved = (on_face.points - on_face.points[rest].mean(0))[:, _SKIN]
-    shown = np.flatnonzero(np.isfinite(face.points[keyframes.frames]).all((1, 2)))
     seen = face.points[keyframes.frames[shown]][:, _SKIN] - face.rest[_SKIN]
     gain = _taken_back(seen, moved[shown])
     for place in np.ndindex(len(_SKIN), 2):

@@ -244,6 +244,8 @@ def _edges(times_s: FloatArray, course: FloatArray, peak: BoolArray, room: slice
         room: frames within which it may begin and end.
     """
     height, frames = float(np.median(course[peak])), np.flatnonzero(peak)
+    if height <= 0:  # the networks alone say that the eye closes
+        return float(times_s[frames[0]]), float(times_s[frames[-1]])
     before = slice(room.start, int(frames[0]) + 1)
     after = slice(int(frames[-1]), room.stop)
     onset_s = _edge(times_s[before][::-1], course[before][::-1] / height)
