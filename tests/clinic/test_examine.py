@@ -44,11 +44,6 @@ class Recording:
     keyframes: Keyframes
     truth: FloatArray
 
-    def examined(self, **settings: float) -> ClinicMeasures:
-        return examine(
-            self.track, self.landmarks, self.keyframes, resting(self.keyframes, 0), ClinicSettings(**settings)
-        ).clinic
-
 
 @lru_cache
 def recording(seen: float) -> Recording:
@@ -81,6 +76,14 @@ def recording(seen: float) -> Recording:
     return Recording(track, Landmarks(points, np.ones(len(frames))), keyframes, truth)
 
 
+@lru_cache
+def examined(seen: float, **settings: float) -> ClinicMeasures:
+    """Following the skin takes seconds: once for each question."""
+    found = recording(seen)
+    units, chosen = resting(found.keyframes, 0), ClinicSettings(**settings)
+    return examine(found.track, found.landmarks, found.keyframes, units, chosen).clinic
+
+
 def excursions(found: ClinicMeasures, name: str) -> tuple[float, float]:
     one = next(m for m in found.measures if m.name == name)
     assert one.left is not None and one.right is not None
@@ -90,7 +93,7 @@ def excursions(found: ClinicMeasures, name: str) -> tuple[float, float]:
 @pytest.mark.parametrize("name", ["brow_excursion", "commissure_excursion"])
 def test_skin_tells_what_the_points_leave_out(name: str) -> None:
     """The landmark network takes back half of a movement; what is measured is what was made."""
-    true, halved = (recording(seen).examined(ipd_mm=62.0) for seen in (1.0, 0.5))
+    true, halved = (examined(seen, ipd_mm=62.0) for seen in (1.0, 0.5))
     assert {one.task for one in halved.movements} >= {"brow_raise", "smile"}
     for side in (0, 1):
         whole = excursions(true, name)[side]
@@ -100,9 +103,8 @@ def test_skin_tells_what_the_points_leave_out(name: str) -> None:
 
 
 def test_the_scale_may_be_told() -> None:
-    seen = recording(1.0)
-    assert seen.examined(ipd_mm=62.0).scale.mm == 62.0
-    one, two = (seen.examined(mm_per_px=mm).scale for mm in (0.3, 0.6))
+    assert examined(1.0, ipd_mm=62.0).scale.mm == 62.0
+    one, two = (examined(1.0, mm_per_px=mm).scale for mm in (0.3, 0.6))
     assert one.source == "mm-per-px" and one.mm is not None and two.mm == pytest.approx(2 * one.mm)
 
 
