@@ -18,15 +18,14 @@ FEWEST = 6
 def test_the_errors_are_those_of_the_trial() -> None:
     rows = re.findall(r"^\| ([a-z]\S*(?: .*?)?) \| (\w*) ?\| (.*?) \| (.*?) \|$", TRIAL.read_text(), re.MULTILINE)
     measured = {}
-    for name, task, visits, changes in rows[1:]:
-        enough = int(changes.split(", ")[0]) >= FEWEST
-        count, _, error = (changes if enough else visits).split(", ")
-        measured[name, task] = (float(error), count, "changes" if enough else "visits")
+    for name, task, _, changes in rows[1:]:
+        count, _, error = changes.split(", ")
+        assert int(count) >= FEWEST
+        measured[name, task] = (float(error), count)
     assert len(measured) > 50
     kept = {key: each.error for key, each in PRECISIONS.items()}
-    assert kept == {key: error for key, (error, _, _) in measured.items()}
-    for key, (_, count, kind) in measured.items():
-        assert f" {count} " in PRECISIONS[key].source and kind in PRECISIONS[key].source
+    assert kept == {key: error for key, (error, _) in measured.items()}
+    assert all(f" {count} " in PRECISIONS[key].source for key, (_, count) in measured.items())
 
 
 def test_what_they_belong_to_exists() -> None:
