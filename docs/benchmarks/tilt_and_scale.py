@@ -43,7 +43,7 @@ VARIANTS: dict[str, tuple[float, float]] = {
     "twice": (0.0, 2.0),
 }
 #: Values below these are too small for a percentage.
-LEAST = {"mm": 3.0, "mm²": 30.0, "mm/s": 10.0, "degrees": 10.0, "share": 0.3, "of 5": 1.0}
+LEAST = {"mm": 3.0, "mm²": 30.0, "mm/s": 10.0, "degrees": 10.0, "share": 0.3, "AU steps": 1.0}
 
 
 def main() -> None:

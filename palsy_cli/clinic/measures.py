@@ -22,7 +22,7 @@ from palsy_cli.records import SIDES, ActionUnits, FloatArray, Measure, Movement,
 
 Unit = Literal[
     "mm", "mm²", "mm/s", "eye distances", "eye distances²", "eye distances/s",
-    "degrees", "share", "s", "of 5", "per minute",
+    "degrees", "share", "s", "AU steps", "per minute",
 ]  # fmt: skip
 BoolArray = npt.NDArray[np.bool_]
 
@@ -211,7 +211,7 @@ def unit_of(measure: Measure, scale: Scale) -> tuple[Unit, float]:
     """In what a measure is given, and what it is multiplied by."""
     kind = DEFINITIONS[measure.name].kind
     plain: dict[str, Unit] = {
-        **{"angle": "degrees", "share": "share", "time": "s", "intensity": "of 5", "rate": "per minute"}
+        **{"angle": "degrees", "share": "share", "time": "s", "intensity": "AU steps", "rate": "per minute"}
     }
     if kind in plain:
         return plain[kind], 1.0

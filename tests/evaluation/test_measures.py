@@ -11,6 +11,7 @@ import pytest
 
 from palsy_cli.config import Execution
 from palsy_cli.errors import DatasetError, UsageError
+from palsy_cli.evaluation import measure_cases
 from palsy_cli.evaluation.figures import Figure
 from palsy_cli.evaluation.measure_cases import Length, MeasureCase, match, true_measures, true_movements
 from palsy_cli.evaluation.measures import evaluate_measures, length_figures, movement_figures, scale_figures
@@ -102,8 +103,9 @@ def test_refusals(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(DATA is None, reason="PALSY_DATA is not set: no photos at hand")
-def test_a_patient_goes_the_whole_way() -> None:
-    pages = evaluate_measures(Path(str(DATA)), patients=1, execution=CPU)
+def test_a_patient_goes_the_whole_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_cases, "PROTOCOL", ("brow_raise", "open_smile"))
+    pages = evaluate_measures(Path(str(DATA)), patients=1, workers=1, execution=CPU)
     found = {figure.name: figure.value for figure in pages.figures}
     assert (found["F1"] or 0) > 0.4 and (found["median error mm"] or 99) < 3
     assert "1 of 1 could be assessed" in pages.markdown()

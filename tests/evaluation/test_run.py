@@ -40,7 +40,7 @@ def test_two_patients_go_the_whole_way(monkeypatch: pytest.MonkeyPatch, tmp_path
         execution=CPU,
         on_progress=lambda stage, done, of: told.append(stage),
     )
-    values = {figure.name: figure.value for figure in found.figures}
+    values = {figure.name: figure.value for figure in found.pages.figures}
     assert (values["mean error %, simulated patients"] or 99) < 8 and values["recall, photos"] is not None
     assert values["MAE"] is not None and values["Spearman of asymmetry over weakness"] is None
     assert set(told) == {"photos", "patients"}

@@ -21,7 +21,7 @@ UNIT_PLACES: dict[str, int] = {
     "eye distances/s": 2,
     "degrees": 0,
     "s": 2,
-    "of 5": 1,
+    "AU steps": 1,
     "per minute": 0,
 }
 
