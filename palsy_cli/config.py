@@ -91,7 +91,7 @@ class KeyframeSettings:
     #: Keep a frame when its mean grey difference (0-255, 48x48) to the last kept one exceeds this. Ours; profile
     #: ``paper`` takes 3.0, at which a calm recording keeps too few frames to count co-occurrences.
     threshold: float = 1.5
-    #: Upper bound of kept frames; beyond it the threshold is raised until they fit. With 64 a movement that a recording
+    #: Upper bound of kept frames; beyond it those go that others resemble. With 64 a movement that a recording
     #: shows once is seen in three to five frames, too few to tell what misfires with it (docs/benchmarks).
     max_keyframes: int = 128
     #: A frame is passed over when the nose tip lies further from its median place between the eyes (eye distances);

@@ -61,6 +61,7 @@ def _without_timings(text: str) -> str:
     return re.sub(r'"seconds":\s*\{[^}]*\}', '"seconds": {}', text)
 
 
+@pytest.mark.slow
 def test_a_short_clip_gives_every_part_of_an_assessment(assessed: Assessment) -> None:
     assert assessed.track.usable.all()
     assert len(assessed.keyframes.frames) >= 3

@@ -112,8 +112,8 @@ class Candidates:
     """The frames that may become keyframes, cut out while their points are found: no decoding of their own.
 
     A frame waits, with its picture, until the points of the next 0.2 s are known, by which it is stabilised. It is a
-    candidate when its 48x48 grey face differs from the last candidate's. When they become too many, the threshold is
-    raised and those that no longer differ enough are dropped, so that memory does not depend on the clip's length.
+    candidate when its 48x48 grey face differs from the last candidate's. When they become too many, one that another
+    one resembles is dropped, so that memory does not depend on the clip's length.
 
     Args:
         settings: how different, and how many.
@@ -128,6 +128,7 @@ class Candidates:
         self._anchors: list[FloatArray] = []
         self._kept: list[Candidate] = []
         self._last: tuple[_Seen, FloatArray, ByteImage] | None = None
+        self._likeness = _Likeness()
 
     def add(self, frames: Sequence[Frame], points: FloatArray) -> None:
         """The next frames and their 68 points (len(frames), 68, 2); those with NaN are passed over."""
@@ -162,10 +163,10 @@ class Candidates:
         self._last = (seen, anchors, small)
         if self._kept and _difference(small, self._kept[-1].small) <= self._threshold:
             return
+        self._likeness.add(small, seen.frame.index)
         self._kept.append(_cut(seen, anchors, small))
-        faces = [kept.small for kept in self._kept]
-        chosen, self._threshold = _thin(faces, threshold=self._threshold, at_most=self._at_most)
-        self._kept = [self._kept[i] for i in chosen]
+        if len(self._kept) > self._at_most:
+            del self._kept[self._likeness.drop()]
         for i in range(len(self._kept) - _UNPACKED):
             self._kept[i] = self._kept[i].packed()
 
@@ -215,7 +216,7 @@ def select_keyframes(
     Frames in which the head is turned from its usual direction (``max_head_turn``) are passed over.
     Of the 48x48 grey faces one is kept when its mean difference (0-255) to the last kept one exceeds
     the threshold; first and last are always kept. When more than ``max_keyframes`` would be
-    kept, the threshold is raised until they fit.
+    kept, those go that others resemble (``choose``).
 
     Args:
         clip: named in the error.
@@ -266,25 +267,52 @@ def facing_as_usual(anchors: FloatArray, *, limit: float) -> npt.NDArray[np.bool
 
 
 def choose(faces: Sequence[ByteImage], *, threshold: float, at_most: int) -> list[int]:
-    """Positions of the kept faces among N grey ones (48, 48), ascending; first and last are always kept."""
-    return _thin(faces, threshold=threshold, at_most=max(at_most, 2))[0]
+    """Positions of the kept faces among N grey ones (48, 48), ascending; first and last are always kept.
+
+    A face is kept when it differs from the last kept one (DEM). Of too many, again and again one of the two that are
+    most alike goes (ours): a higher threshold would leave nothing of a movement that is repeated all along a film.
+    """
+    kept = [0]
+    for i in range(1, len(faces)):
+        if _difference(faces[i], faces[kept[-1]]) > threshold:
+            kept.append(i)
+    if kept[-1] != len(faces) - 1:
+        kept.append(len(faces) - 1)
+    if len(kept) <= max(at_most, 2):
+        return kept
+    likeness = _Likeness()
+    for i in kept:
+        likeness.add(faces[i], i)
+    while len(kept) > max(at_most, 2):
+        del kept[likeness.drop()]
+    return kept
 
 
-def _thin(faces: Sequence[ByteImage], *, threshold: float, at_most: int) -> tuple[list[int], float]:
-    """As ``choose``, and the threshold at which they fit."""
-    last = len(faces) - 1
-    while True:
-        kept = [0]
-        for i in range(1, len(faces)):
-            if _difference(faces[i], faces[kept[-1]]) > threshold:
-                kept.append(i)
-                if len(kept) > at_most:
-                    break
-        if kept[-1] != last:
-            kept.append(last)
-        if len(kept) <= at_most:
-            return kept, threshold
-        threshold = max(threshold * 1.1, 0.1)
+class _Likeness:
+    """How much each two of some faces differ; of too many, it names the one that is missed least."""
+
+    def __init__(self) -> None:
+        self._faces: list[ByteImage] = []
+        self._frames: list[int] = []
+        self._apart: FloatArray = np.zeros((0, 0))
+
+    def add(self, face: ByteImage, frame: int) -> None:
+        """One more grey face (48, 48), of a later frame."""
+        row = [_difference(face, other) for other in self._faces]
+        self._apart = np.pad(self._apart, (0, 1), constant_values=np.inf)
+        self._apart[-1, :-1] = self._apart[:-1, -1] = row
+        self._faces.append(face)
+        self._frames.append(frame)
+
+    def drop(self) -> int:
+        """Forget a face and tell its place: of the two most alike whose neighbours lie closer, never first or last."""
+        nearest = self._apart.min(1)
+        nearest[[0, -1]] = np.inf
+        alike = np.flatnonzero(nearest <= nearest.min()).tolist()
+        place = int(min(alike, key=lambda i: self._frames[i + 1] - self._frames[i - 1]))
+        self._apart = np.delete(np.delete(self._apart, place, 0), place, 1)
+        del self._faces[place], self._frames[place]
+        return place
 
 
 def _difference(first: ByteImage, second: ByteImage) -> float:
