@@ -28,6 +28,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 NOT_MADE = "this movement was not seen"
 TOO_LITTLE = "a side moved too little"
+#: Lengths below this on both sides, in eye distances (half a millimetre), are no more than the points' own error.
+_NOTHING = 0.008
 #: What moves in which task: points of one side (N, 68, 2) seen as the left's, and its rest (68, 2), to (N,).
 Course = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -200,10 +202,13 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def ratio_of(measure: Measure) -> float | None:
-    """The smaller side's part of the larger (0..1); ``None`` where there is none, and of angles and times."""
-    if DEFINITIONS[measure.name].kind in ("angle", "time") or measure.left is None or measure.right is None:
+    """The smaller side's part of the larger (0..1); ``None`` of angles, times, and next to nothing."""
+    kind = DEFINITIONS[measure.name].kind
+    if kind in ("angle", "time") or measure.left is None or measure.right is None:
         return None
     larger = max(measure.left, measure.right)
+    if kind == "length" and larger < _NOTHING:
+        return None
     return max(0.0, min(measure.left, measure.right)) / larger if larger > 0 else None
 
 
@@ -211,7 +216,11 @@ def unit_of(measure: Measure, scale: Scale) -> tuple[Unit, float]:
     """In what a measure is given, and what it is multiplied by."""
     kind = DEFINITIONS[measure.name].kind
     plain: dict[str, Unit] = {
-        **{"angle": "degrees", "share": "share", "time": "s", "intensity": "AU steps", "rate": "per minute"}
+        "angle": "degrees",
+        "share": "share",
+        "time": "s",
+        "intensity": "AU steps",
+        "rate": "per minute",
     }
     if kind in plain:
         return plain[kind], 1.0

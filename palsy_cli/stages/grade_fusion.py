@@ -14,6 +14,8 @@ import numpy as np
 from palsy_cli.config import GradeSettings
 from palsy_cli.records import SEVERITY_GRADES, FloatArray, Grades, Symptoms
 
+NO_MOVEMENT = "no muscle of brows, eyes or mouth was active: grades need the patient to perform expressions"
+
 
 def movement_chances(asymmetry: float, settings: GradeSettings, *, synkinesis: bool = False) -> FloatArray:
     """Chances (6,) of the House-Brackmann grades I..VI under an asymmetry of the whole face.
@@ -66,10 +68,17 @@ def join_opinions(grades: Grades, symptoms: Symptoms, settings: GradeSettings) -
 
     Args:
         grades: the networks' answer; what they withheld stays withheld.
-        symptoms: asymmetry of the whole face and synkinesis; without an asymmetry nothing moved, and nothing is said.
+        symptoms: asymmetry of the whole face and synkinesis. Without an asymmetry no muscle of a region was active, and
+            both grades are withheld: pictures of a face at rest, or of one that turns away, tell no grade.
         settings: ``with_movement``, ``together`` and the model of ``movement_chances``.
     """
-    movement = _of_movement(symptoms, settings)
+    movement = None
+    if settings.with_movement:
+        if symptoms.relative is None:
+            reasons = (grades.severity_reason or NO_MOVEMENT, grades.house_brackmann_reason or NO_MOVEMENT)
+            return Grades(None, None, *reasons)
+        synkinesis = bool(symptoms.synkinesis_present)
+        movement = movement_chances(symptoms.relative, settings, synkinesis=synkinesis)
     said = np.ones(6) if movement is None else movement
     if settings.together and grades.severity is not None and grades.house_brackmann is not None:
         house_brackmann = _agree(grades.house_brackmann, said * spread_severity(grades.severity))
@@ -87,13 +96,6 @@ def join_opinions(grades: Grades, symptoms: Symptoms, settings: GradeSettings) -
         house_brackmann_of_pictures=grades.house_brackmann,
         house_brackmann_of_movement=None if movement is None else tuple(movement.tolist()),
     )
-
-
-def _of_movement(symptoms: Symptoms, settings: GradeSettings) -> FloatArray | None:
-    """Chances (6,) under what was measured; ``None`` when it has no voice."""
-    if symptoms.relative is None or not settings.with_movement:
-        return None
-    return movement_chances(symptoms.relative, settings, synkinesis=bool(symptoms.synkinesis_present))
 
 
 def _agree(opinion: tuple[float, ...] | None, other: FloatArray) -> tuple[float, ...] | None:

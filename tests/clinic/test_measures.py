@@ -41,6 +41,12 @@ def test_a_smile_is_as_large_as_its_muscle_makes_it(weak: dict[tuple[str, str], 
     assert angle.right == pytest.approx(47.0, abs=4.0) and ratio_of(angle) is None
 
 
+def test_lengths_within_the_points_error_are_not_compared() -> None:
+    shown = Measure("dental_show", "rest", 0.001, 0.003)
+    assert ratio_of(shown) is None
+    assert ratio_of(dataclasses.replace(shown, right=0.03)) == pytest.approx(0.001 / 0.03)
+
+
 def test_the_eye_that_does_not_close(weak: dict[tuple[str, str], Measure]) -> None:
     for task, left_open in (("gentle_eye_closure", 0.5), ("tight_eye_closure", 0.32)):
         closure, gap = weak[task, "closure"], weak[task, "lagophthalmos"]

@@ -19,10 +19,11 @@ from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.examine import examine
 from palsy_cli.config import ClinicSettings, GradeSettings, Settings, SymptomSettings, load_settings, setting_types
 from palsy_cli.norms import Norms
-from palsy_cli.records import ALL_AUS, ActionUnits, Assessment, Grades
+from palsy_cli.records import ALL_AUS, ActionUnits, Assessment, Grades, Measure, Scale
 from palsy_cli.report.html_report import render_html
-from palsy_cli.report.json_report import assessment_json
+from palsy_cli.report.json_report import assessment_json, measure_dict
 from palsy_cli.report.page.explained import EXPLAINED, measure_words
+from palsy_cli.report.page.measures import groups
 from palsy_cli.report.page.told import Told
 from palsy_cli.report.terms import NOTICE, SCALE_NAMES
 from palsy_cli.stages.grade_fusion import join_opinions
@@ -219,3 +220,13 @@ def test_values_are_written_plainly(value: Any, places: int | None, style: Any, 
     told = Told({"a": [{"b": value}]})
     shown = told("a[0].b", places, style)
     assert unescape(re.sub("<[^>]+>", "", str(shown))) == text and 'data-path="a[0].b"' in shown
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"), [((-0.9, -0.7), "0.7 to 0.9"), ((0.7, 0.9), "0.7 to 0.9"), ((-0.1, 0.9), "−0.1 to +0.9")]
+)
+def test_the_interval_of_a_deviation_rises(ends: tuple[float, float], told: str) -> None:
+    one = Measure("philtrum_deviation", "rest", middle=sum(ends) / 2, middle_interval=ends, frames=9)
+    clinic = {"movements": [], "measures": [measure_dict(one, Scale(1.0, None, "ipd"))]}
+    ((_, _, (row,)),) = groups(Told({"clinic": clinic, "video": {"fps": None}}))["groups"]
+    assert re.sub("<[^>]+>", "", str(row["middle"])).endswith(told)

@@ -10,7 +10,7 @@ from factories import make_assessment
 
 from palsy_cli.config import GradeSettings
 from palsy_cli.records import Grades, Symptoms
-from palsy_cli.stages.grade_fusion import join_opinions, movement_chances, severity_chances
+from palsy_cli.stages.grade_fusion import NO_MOVEMENT, join_opinions, movement_chances, severity_chances
 
 SETTINGS = GradeSettings()
 EVEN = Grades(severity=(0.25,) * 4, house_brackmann=(1 / 6,) * 6)
@@ -78,15 +78,22 @@ def test_what_was_withheld_stays_withheld() -> None:
     assert joined.severity is None and joined.house_brackmann is None and joined.severity_reason == "no movement"
 
 
+def test_where_no_region_moved_no_grade_is_told() -> None:
+    withheld = join_opinions(dataclasses.replace(EVEN, frames=(3,)), symptoms_of(None), SETTINGS)
+    assert withheld == Grades(None, None, NO_MOVEMENT, NO_MOVEMENT)
+    unfit = dataclasses.replace(EVEN, severity=None, severity_reason="too weak a network")
+    assert join_opinions(unfit, symptoms_of(None), SETTINGS).severity_reason == "too weak a network"
+
+
 @pytest.mark.parametrize("asymmetry", [None, 0.5])
 def test_pictures_alone_each_network_for_itself(asymmetry: float | None) -> None:
-    settings = dataclasses.replace(SETTINGS, together=False, with_movement=asymmetry is None)
+    settings = dataclasses.replace(SETTINGS, together=False, with_movement=False)
     assert join_opinions(EVEN, symptoms_of(asymmetry), settings) == EVEN
 
 
 def test_the_severity_tells_grades_apart_and_follows_the_joint_one() -> None:
     torn = Grades(severity=(0.1, 0.1, 0.7, 0.1), house_brackmann=(0.02, 0.34, 0.32, 0.3, 0.01, 0.01))
-    joined = join_opinions(torn, symptoms_of(None), SETTINGS)
+    joined = join_opinions(torn, symptoms_of(0.5), dataclasses.replace(SETTINGS, with_movement=False))
     assert torn.house_brackmann_grade == 2 and joined.house_brackmann_grade == 3
     assert joined.severity == pytest.approx(tuple(severity_chances(np.array(joined.house_brackmann))))
     assert joined.house_brackmann_of_movement is None and joined.severity_of_pictures == torn.severity

@@ -99,10 +99,12 @@ def _middle(told: Told, one: dict[str, Any], path: str, places: int | None) -> M
 
 
 def interval(told: Told, path: str, places: int | None, style: Style = "plain") -> Markup:
-    """The 95 % interval at a place in small type; nothing where there is none."""
-    if told.at(path) is None:
+    """The 95 % interval at a place in small type, sizes from the smaller to the larger; nothing where there is none."""
+    known = told.at(path)
+    if known is None:
         return Markup("")
-    ends = (told(f"{path}[{end}]", places, style) for end in (0, 1))
+    order = sorted((0, 1), key=lambda end: abs(known[end])) if style == "size" else (0, 1)
+    ends = (told(f"{path}[{end}]", places, style) for end in order)
     return Markup(' <small class="interval">{}</small>').format(Markup(" to ").join(ends))
 
 
