@@ -23,9 +23,9 @@ demo: $(PALSY)
 	echo "The truth:   demo/patient/truth.json" && \
 	echo "The report:  $$report"
 
-# One process per core, each with one thread; PYTEST_ARGS="-n 0" for a debugger.
+# One process per core, each with one thread, slow files first; PYTEST_ARGS="-n 0" for a debugger.
 test: $(PALSY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(PALSY)
 	$(BIN)/python -m ruff check .

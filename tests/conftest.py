@@ -1,4 +1,4 @@
-"""What all tests share: a data folder in miniature, and how long Hypothesis looks for what breaks a reader."""
+"""What all tests share: a data folder in miniature, how long Hypothesis looks for what breaks a reader, their order."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ settings.load_profile("ci")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole data folder."""
     return write_data(tmp_path_factory.mktemp("data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: who begins one last keeps the other processes waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

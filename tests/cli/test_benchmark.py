@@ -20,12 +20,15 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """Two seconds of a drawn person."""
+    """A second or two of a drawn person."""
     path = tmp_path / "visit" / "patient.mp4"
-    drawn_clip(path, lesion=house_brackmann_preset(4, "left"), tasks=("open_smile",), size=(240, 240), seed=2150)
+    drawn_clip(
+        path, lesion=house_brackmann_preset(4, "left"), tasks=("open_smile",), size=(240, 240), seed=2150, tempo=2.0
+    )
     return path
 
 
+@pytest.mark.slow
 def test_a_recording_is_measured_and_set_beside_an_earlier_one(palsy: Run, video: Path, tmp_path: Path) -> None:
     told = palsy("benchmark", video, "--repeats", 1, "--no-literal", "--device", "cpu", "-o", "first")
     assert told.exit_code == 0, told.output

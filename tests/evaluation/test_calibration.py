@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from palsy_cli.evaluation.calibration import fit_temperature
@@ -20,6 +21,7 @@ def honest(patients: int, *, frames: int, seed: int) -> tuple[torch.Tensor, np.n
     return torch.from_numpy(np.repeat(logits, frames, 0)).float(), truth, rows
 
 
+@pytest.mark.slow
 def test_an_exaggeration_is_found_and_undone() -> None:
     logits, truth, rows = honest(600, frames=2, seed=1)
     for fuse in (fuse_softmax, fuse_log_softmax):

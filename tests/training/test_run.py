@@ -41,6 +41,7 @@ def steps_of(run: Path) -> list[float]:
     return [row["step"] for row in RunFolder(run).read_metrics()]
 
 
+@pytest.mark.slow
 def test_all_shares_one_budget_and_goes_on(models: Path, data: Path, cache: Path) -> None:
     assert set(SHARES) == set(NETWORKS) and sum(SHARES.values()) == pytest.approx(1)
     before = {name: steps_of(cache.parent / f"{name}-tiny") for name in NETWORKS}
