@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_a_resumed_run_has_every_point_once(tmp_path: Path, monkeypatch: pytest.
     run = RunFolder(tmp_path)
     with pytest.raises(Killed):
         fit(Table(kill_at=9), RECIPE, run)  # in the second epoch, the first is saved
+    time.sleep(1)  # TensorBoard reads files in the order of the whole seconds at which they were begun
     fit(Table(), RECIPE, run, resume=True)
     assert len(list(run.curves.iterdir())) == 2
     assert [step for step, _ in curves(run.curves)["step/loss"]] == list(range(1, 16))
