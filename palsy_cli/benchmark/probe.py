@@ -29,7 +29,10 @@ class FirstFrameSeenError(Exception):
 
 def first_frame(video: str, device: str, models: str = "") -> dict[str, Any]:
     """Start as ``palsy assess`` does and stop when the first frames have been looked at; the parent takes the time."""
-    from palsy_cli.config import Execution
+    from palsy_cli.config import Execution, Settings
+    from palsy_cli.decoder.process import start_ahead
+
+    start_ahead(Settings().video)
     from palsy_cli.pipeline import assess
 
     def stop(stage: str, done: int, total: int | None) -> None:
