@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("networks", "decoder"),
     ("console", "manifest"),
-    ("records", "config", "errors", "facs", "files", "points", "norms", "documents", "text"),
+    ("records", "config", "errors", "facs", "files", "points", "norms", "documents", "processes", "text"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

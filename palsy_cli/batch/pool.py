@@ -6,7 +6,6 @@ import dataclasses
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 from palsy_cli.batch.jobs import Job, Outcome
 from palsy_cli.batch.work import Order
 from palsy_cli.errors import PalsyError
+from palsy_cli.processes import leave_with_parent
 
 #: How often a job may take its worker with it.
 ATTEMPTS = 2
@@ -147,7 +147,7 @@ def _heard(worker: _Worker, crew: _Crew, on_progress: Told) -> Outcome | None:
 def _live(pipe: Connection, order: Order, device: str, threads: int) -> None:
     """A worker's life: get ready, do jobs until nobody gives any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process decides when to stop
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    leave_with_parent()  # nobody would take the result
     try:
         do_job = order.open(device, threads)
         while True:
@@ -168,11 +168,3 @@ class _Teller:
         if (now := time.monotonic()) - self.last >= _EVERY_S:
             self.last = now
             self.pipe.send((stage, done, total))
-
-
-def _die_with_parent() -> None:
-    """Leave with the main process, however it ended: nobody would take the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -20,6 +20,7 @@ import torch
 
 from palsy_cli.config import Execution, Settings
 from palsy_cli.networks.weights import ModelSet
+from palsy_cli.processes import leave_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -103,6 +104,7 @@ _CONTEXT: list[Context] = []
 def _start(settings: Settings, execution: Execution, threads: int) -> None:
     import cv2
 
+    leave_with_parent()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _CONTEXT.append(Context(settings, execution, ModelSet.of(execution)))

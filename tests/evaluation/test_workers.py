@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +31,29 @@ def test_results_come_in_order_and_from_where_they_should(count: int) -> None:
         assert (os.getpid() in {row[2] for row in found}) == (count == 1)
         with pytest.raises(ValueError, match="negative"):
             workers.map(squared, [1, -1])
+
+
+def told_and_slept(item: int, context: Context) -> None:
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
+    time.sleep(600)
+
+
+_LONG_RUN = """
+from test_workers import Execution, Settings, Workers, told_and_slept
+with Workers(Settings(), Execution(device="cpu"), count=2) as workers:
+    workers.map(told_and_slept, range(2))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_who_started_them() -> None:
+    here = Path(__file__).parent
+    with subprocess.Popen([sys.executable, "-c", _LONG_RUN], cwd=here, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert len({run.stdout.readline() for _ in range(2)}) == 2
+        run.kill()
+        run.communicate(timeout=60)  # the last of them closes the pipe
 
 
 def test_one_worker_for_each_core_by_default() -> None:
