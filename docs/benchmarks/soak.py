@@ -4,7 +4,8 @@
 
 A drawn patient of two seconds is assessed and reported again and again, with networks that are loaded once and, every
 tenth time, loaded anew. Every so often the resident memory, open handles, threads, child processes and what lies in the
-folder for temporary files, one of its own, are told. Prints a table. Some three seconds an assessment on two cores. Linux only.
+folder for temporary files, one of its own, are told. Prints a table. Some three seconds an assessment on two cores.
+Linux only.
 """
 
 from __future__ import annotations
