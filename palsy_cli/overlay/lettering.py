@@ -85,7 +85,10 @@ def wrap(words: str, *, size: float, width: float, most: int | None = None) -> l
         else:
             lines.append(word)
     if most is not None and len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+        kept = lines[most - 1].split()
+        while len(kept) > 1 and width_of(" ".join([*kept, "…"]), size=size) > width:
+            kept.pop()
+        lines = [*lines[: most - 1], " ".join([*kept, "…"])]
     return lines
 
 

@@ -298,5 +298,7 @@ def test_long_text_is_wrapped() -> None:
     lines = lettering.wrap(NOTICE, size=12.0, width=200.0)
     assert " ".join(lines) == NOTICE and len(lines) > 5
     assert all(lettering.width_of(one, size=12.0) <= 200 for one in lines)
-    short = lettering.wrap(NOTICE, size=12.0, width=200.0, most=2)
-    assert len(short) == 2 and short[1].endswith("…")
+    for width in range(150, 260, 5):
+        short = lettering.wrap(NOTICE, size=12.0, width=width, most=2)
+        assert len(short) == 2 and short[1].endswith(" …")
+        assert all(lettering.width_of(one, size=12.0) <= width for one in short)
