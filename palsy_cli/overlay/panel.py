@@ -87,7 +87,7 @@ class Panel:
             self.sheet.write(title, (x, top + 0.7), size=_PLAIN)
             shown = value or "Not assessed"
             self.sheet.write(shown, (x, top + 1.9), size=_RESULT, colour=INK, bold=True, within=half - 0.8)
-            lines = [] if value else self.sheet.wrap(sentence(reason), size=_SMALL, width=half - 0.4, most=3)
+            lines = [] if value else self.sheet.wrap(sentence(reason), size=_SMALL, width=half - 0.8, most=3)
             bottom = max(bottom, self.sheet.paragraph(lines, (x, top + 2.8), size=_SMALL))
         self.sheet.rule((_LEFT, bottom), wide=_WIDTH)
         return bottom
