@@ -85,10 +85,10 @@ def wrap(words: str, *, size: float, width: float, most: int | None = None) -> l
         else:
             lines.append(word)
     if most is not None and len(lines) > most:
-        kept = lines[most - 1].split()
-        while len(kept) > 1 and width_of(" ".join([*kept, "…"]), size=size) > width:
-            kept.pop()
-        lines = [*lines[: most - 1], " ".join([*kept, "…"])]
+        last = [*lines[most - 1].split(), "…"]
+        while len(last) > 2 and width_of(" ".join(last), size=size) > width:
+            del last[-2]
+        lines = [*lines[: most - 1], " ".join(last)]
     return lines
 
 

@@ -278,12 +278,13 @@ def choose(faces: Sequence[ByteImage], *, threshold: float, at_most: int) -> lis
             kept.append(i)
     if kept[-1] != len(faces) - 1:
         kept.append(len(faces) - 1)
-    if len(kept) <= max(at_most, 2):
+    at_most = max(at_most, 2)
+    if len(kept) <= at_most:
         return kept
     likeness = _Likeness()
     for i in kept:
         likeness.add(faces[i], i)
-    while len(kept) > max(at_most, 2):
+    while len(kept) > at_most:
         del kept[likeness.drop()]
     return kept
 
