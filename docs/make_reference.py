@@ -98,8 +98,9 @@ patient's left standing for both sides.
   resting place by more than `clinic.max_head_turn` are left out.
 - **Rest** is the resting keyframes and what lies within 0.2 s of them; values are medians over those frames, and over
   the frames in which a movement is at 80 % of its extent or more.
-- **Skin**: points found anew in each frame take back half of a movement, so the points of the resting face are followed
-  into the other keyframes by dense optical flow, and lie evenly between them. The points of the lids are those found.
+- **Skin**: points found anew in each frame take back half of a movement, so those of the resting face are followed by
+  dense optical flow into stills, faces taken four times a second. Between two stills they go as the points found there
+  do, times what these take back. The points of the lids are those found.
 - **Unit**: the distance of the eyes at rest (between the middles of the canthi). Millimetres come from the irises
   (11.7 mm across, SD 0.42 mm between people), measured in open eyes at rest and then frozen, or from `--ipd-mm` or
   `--mm-per-px`. Without one of them lengths stay in eye distances.

@@ -17,6 +17,7 @@ from palsy_cli.clinic.examine import Examined, examine
 from palsy_cli.clinic.intervals import score_with_intervals
 from palsy_cli.clinic.scale import contradicts_iris
 from palsy_cli.clinic.scales import grades_apart
+from palsy_cli.clinic.stills import Stills, StillTaker
 from palsy_cli.clinic.told import require_within, task_of_name
 from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
@@ -46,7 +47,7 @@ from palsy_cli.stages.face import ForemostCallback, require_face, track_patient
 from palsy_cli.stages.grade_fusion import join_opinions
 from palsy_cli.stages.grading import grade
 from palsy_cli.stages.halves import split_halves
-from palsy_cli.stages.keyframes import Candidates, find_candidates, select_keyframes
+from palsy_cli.stages.keyframes import Candidates, iter_found, select_keyframes
 from palsy_cli.stages.landmarks import ForeseenPoints, FoundCallback, fit_landmarks, without_points
 from palsy_cli.stages.symptoms import find_symptoms
 from palsy_cli.stages.video import read_clip
@@ -89,13 +90,13 @@ def assess(
     run = _Run.start(settings, execution, on_progress, models=models)
     named, unknown_name = task_of_name(Path(path))
     told = tasks if tasks is not None else [named] if named else []
-    clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored)
+    clip, track, landmarks, keyframes, stills = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     require_within(told, float(track.times_s[-1]), where="--tasks")
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
-    examined = run.examine(track, landmarks, keyframes, action_units, told)
+    examined = run.examine(track, landmarks, keyframes, stills, action_units, told)
     symptoms, clinic, scales = run.intervals(action_units, symptoms, examined, by_hand)
     return Assessment(
         clip=clip,
@@ -139,7 +140,10 @@ def run_keyframes(
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
     """The aligned keyframes of a video; raises as ``assess`` does."""
-    return _Run.start(settings, execution, on_progress).keyframes(path, mirrored=mirrored)
+    clip, track, landmarks, keyframes, _ = _Run.start(settings, execution, on_progress).keyframes(
+        path, mirrored=mirrored
+    )
+    return clip, track, landmarks, keyframes
 
 
 def run_action_units(
@@ -153,7 +157,7 @@ def run_action_units(
 ) -> tuple[Clip, Keyframes, ActionUnits]:
     """AU intensities of both halves in the keyframes of a video; raises as ``assess`` does."""
     run = _Run.start(settings, execution, on_progress, models=models)
-    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
+    clip, track, _, keyframes, _ = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     return clip, keyframes, run.action_units(keyframes)
 
@@ -168,7 +172,7 @@ def run_grades(
 ) -> tuple[Clip, Grades]:
     """Severity and House-Brackmann grade of a video; raises as ``assess`` does."""
     run = _Run.start(settings, execution, on_progress)
-    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
+    clip, track, _, keyframes, _ = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     action_units = run.action_units(keyframes)
     return clip, run.grades(keyframes, action_units, run.symptoms(action_units))
@@ -341,17 +345,24 @@ class _Run:
         require_face(track, path)
         return clip, track, landmarks, foreseen.came_true(track)
 
-    def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
-        """Hop 4: the frames that differ, aligned; they are cut out while hop 3 has the pictures at hand."""
-        candidates = Candidates(self.settings.keyframes, self.settings.face)
-        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=candidates.add)
+    def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes, Stills]:
+        """Hop 4: the frames that differ, aligned, and stills; both are cut out while hop 3 has the pictures at hand."""
+        candidates, taker = Candidates(self.settings.keyframes, self.settings.face), StillTaker()
+
+        def show(frames: Sequence[Frame], points: FloatArray) -> None:
+            candidates.add(frames, points)
+            taker.add(frames, points)
+
+        clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=show)
         with self.stage("keyframes"):
             if not shown:
-                candidates = find_candidates(clip, track, landmarks, self.settings.keyframes, self.settings.face)
+                candidates, taker = Candidates(self.settings.keyframes, self.settings.face), StillTaker()
+                for frames, points in iter_found(clip, track, landmarks):
+                    show(frames, points)
             keyframes = select_keyframes(
                 clip, track, landmarks, candidates, self.settings.keyframes, self.settings.face
             )
-        return clip, track, landmarks, keyframes
+        return clip, track, landmarks, keyframes, taker.finish()
 
     def action_units(self, keyframes: Keyframes) -> ActionUnits:
         """Hops 5 and 6: halves, AU intensities."""
@@ -392,12 +403,13 @@ class _Run:
         track: FaceTrack,
         landmarks: Landmarks,
         keyframes: Keyframes,
+        stills: Stills,
         action_units: ActionUnits,
         told: Sequence[ToldTask],
     ) -> Examined:
         """Beside the hops: millimetres, movements and excursions."""
         with self.stage("measures"):
-            return examine(track, landmarks, keyframes, action_units, self.settings.clinic, told=told)
+            return examine(track, landmarks, keyframes, stills, action_units, self.settings.clinic, told=told)
 
     def intervals(
         self,

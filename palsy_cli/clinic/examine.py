@@ -15,6 +15,7 @@ from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
+from palsy_cli.clinic.stills import Stills, grey
 from palsy_cli.clinic.tasks import find_movements, told_movements
 from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
@@ -34,6 +35,8 @@ from palsy_cli.records import (
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 #: The points show at least this part of a movement, as its inverse.
 _MOST_TAKEN_BACK = 2.5
+#: Resting keyframes from which the skin is followed, at most: each shows it a little otherwise.
+_REFERENCES = 2
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -50,6 +53,7 @@ def examine(
     track: FaceTrack,
     landmarks: Landmarks,
     keyframes: Keyframes,
+    stills: Stills,
     action_units: ActionUnits,
     settings: ClinicSettings,
     *,
@@ -61,6 +65,7 @@ def examine(
         track: when each of N frames was taken.
         landmarks: the points of each, in pixels.
         keyframes: faces among which the rest is found.
+        stills: faces into which the skin of the resting ones is followed.
         action_units: of the keyframes; which of these are at rest, and how far the eyes close.
         settings: scale and head turn.
         told: what was done, and when, if the user says so; else the movements are found.
@@ -78,7 +83,7 @@ def examine(
     at_rest &= np.asarray(np.isfinite(face.points).all((1, 2)))
     if not at_rest.any():
         return _nothing("the head is turned otherwise in each resting frame")
-    _follow_skin(face, keyframes, chosen)
+    _follow_skin(face, keyframes, chosen, stills)
     unit_px = float(np.median(face.unit_px[at_rest]))
     if unit_px < settings.min_unit_px:
         return _nothing(
@@ -86,7 +91,7 @@ def examine(
         )
     movements = _movements(face, told, _closed(track, keyframes, action_units))
     samples = [
-        *sample_face(face, at_rest, movements, _blocks(track, keyframes)),
+        *sample_face(face, at_rest, movements, _blocks(track.times_s, stills)),
         *sample_closure(keyframes.times_s, action_units, movements),
     ]
     curves = measure(face.points)
@@ -144,35 +149,42 @@ def _nothing(reason: str) -> Examined:
     return Examined(ClinicMeasures(Scale(None, None, None, reason), reason=reason))
 
 
-def _blocks(track: FaceTrack, keyframes: Keyframes) -> npt.NDArray[np.int64]:
-    """(N,) the keyframe that each frame is nearest to in time."""
-    times_s = keyframes.times_s
-    return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, track.times_s)
+def _blocks(times_s: FloatArray, stills: Stills) -> npt.NDArray[np.int64]:
+    """(N,) the still that each frame is nearest to in time."""
+    taken_s = times_s[stills.frames]
+    return np.searchsorted((taken_s[1:] + taken_s[:-1]) / 2, times_s)
 
 
-def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int]) -> None:
+def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills: Stills) -> None:
     """Move all points but those of the lids, in place, to where the skin of the resting face has gone.
 
-    The skin is followed from keyframe to keyframe. Between them it goes as the points do: how far these leave the even
-    way from one keyframe to the next, times what they take back of every movement.
+    The skin is followed from still to still. Between them it goes as the points do: how far these leave the even way
+    from one still to the next, times what they take back of every movement.
     """
-    order = [rest[0], *range(len(keyframes.frames))]
-    followed = follow(keyframes.faces[order], keyframes.face_points[rest[0]])[1:]
-    resting = np.zeros(len(followed), bool)
-    resting[rest] = True
-    on_face = lay_on_face(followed, keyframes.times_s, resting, max_head_turn=np.inf)
-    shown = np.flatnonzero(np.isfinite(face.points[keyframes.frames]).all((1, 2)))
-    if on_face is None or not len(shown):
+    stills = stills.only(np.asarray(np.isfinite(face.points[stills.frames]).all((1, 2))))
+    if not len(stills.frames):
         return
-    moved = (on_face.points - on_face.points[rest].mean(0))[:, _SKIN]
-    seen = face.points[keyframes.frames[shown]][:, _SKIN] - face.rest[_SKIN]
-    gain = _taken_back(seen, moved[shown])
+    moved, taken_s = _moved_skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
+    seen = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN]
+    gain = _taken_back(seen, moved)
     for place in np.ndindex(len(_SKIN), 2):
         column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
         at_rest = face.rest[_SKIN[place[0]], place[1]]
-        even = np.interp(face.times_s, keyframes.times_s[shown], seen[(slice(None), *place)])
-        skin = np.interp(face.times_s, keyframes.times_s, moved[(slice(None), *place)])
+        even, skin = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
         column[:] = at_rest + skin + gain * (column - at_rest - even)
+
+
+def _moved_skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> FloatArray:
+    """(M, P, 2) how far the skin has moved in each still, on the face; the mean of what each resting face tells."""
+    faces = np.concatenate([np.stack([grey(keyframes.faces[i]) for i in rest]), stills.faces])
+    order, told = np.arange(len(faces), dtype=float), []
+    for place, keyframe in enumerate(rest):
+        followed = follow(faces[place], keyframes.face_points[keyframe], faces)
+        on_face = lay_on_face(followed, order, order == place, max_head_turn=np.inf)
+        if on_face is None:
+            raise ValueError("a resting keyframe has no points")
+        told.append(on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0))
+    return np.asarray(np.mean(told, axis=0)[len(rest) :])
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray) -> float:

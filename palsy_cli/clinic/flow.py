@@ -1,8 +1,8 @@
-"""Where the skin under each point of the resting face has gone, by dense optical flow between keyframes.
+"""Where the skin under each point of the resting face has gone, by dense optical flow from that face to others.
 
 The 68 points are found in each frame anew, by a network that has seen more faces at rest than at their extremes: it
 takes back half of a movement and lends one side some of the other's (``docs/benchmarks/2026-11-22-measures.md``). What
-the skin shows moves with the skin. So the points of one resting face are followed into the other keyframes.
+the skin shows moves with the skin. So the points of a resting face are followed into others.
 
 Limits: what comes into view or vanishes cannot be followed; lids are not, see ``examine``.
 """
@@ -20,27 +20,27 @@ from palsy_cli.records import ByteImage, FloatArray
 _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 4, 0
 
 
-def follow(faces: ByteImage, points: FloatArray) -> FloatArray:
-    """Follow points from the first of some faces into all of them.
+def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:
+    """Follow points from one face into others.
 
     Each face is followed together with its mirror image, so that left and right are treated alike.
 
     Args:
-        faces: (K, S, S, 3) RGB crops of one person, framed alike.
-        points: (68, 2) pixels in the first.
+        rest: (S, S) grey crop.
+        points: (68, 2) pixels in it.
+        faces: (M, S, S) grey crops of the same person, framed alike.
 
     Returns:
-        (K, 68, 2) pixels.
+        (M, 68, 2) pixels in each.
     """
-    grey = [cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in faces]
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            moved = list(pool.map(lambda other: _moved(grey[0], np.asarray(other, np.uint8), points), grey))
+            moved = list(pool.map(lambda other: _moved(rest, other, points), faces))
     finally:
         cv2.setNumThreads(threads)
-    return points + np.stack(moved)
+    return np.asarray(points + np.reshape(moved, (-1, 68, 2)))
 
 
 def _moved(first: ByteImage, other: ByteImage, points: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """How sure each result is: keyframes are drawn anew, and everything that rests on them is found again.
 
-What is drawn are keyframes, not frames, for neighbouring frames show the same. The networks are not run again, so these
-intervals tell what the choice of moments does, not what another network or another day would say.
+What is drawn are keyframes, and of lengths stills with the frames around them; not frames, for neighbouring frames show
+the same. The networks are not run again, so these intervals tell what the choice of moments does, not what another
+network or another day would say.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def symptoms_with_intervals(symptoms: Symptoms, drawn: Sequence[Symptoms]) -> Sy
 
 
 def draw_measures(samples: Sequence[Sampled], *, rounds: int, seed: int) -> dict[tuple[str, str], FloatArray]:
-    """(name, task) -> (rounds, sides) of those measures whose frames belong to several keyframes."""
+    """(name, task) -> (rounds, sides) of those measures whose frames belong to several stills or keyframes."""
     rng = np.random.default_rng([seed, 22])
     drawn = {(one.name, one.task): one.drawn(rounds, rng) for one in samples}
     return {key: values for key, values in drawn.items() if values is not None}

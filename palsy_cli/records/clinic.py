@@ -80,8 +80,8 @@ class Measure:
         middle: a value of the midline.
         frames: how many frames it rests on.
         reason: why a value is missing.
-        left_interval, right_interval, middle_interval: 95 %, its keyframes drawn anew; ``None`` of speeds and delays,
-            and where all frames belong to one keyframe.
+        left_interval, right_interval, middle_interval: 95 %, its stills or keyframes drawn anew; ``None`` of speeds and
+            delays, and where all frames belong to one of these.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -187,9 +187,21 @@ def _cut(seen: _Seen, anchors: FloatArray, small: ByteImage) -> Candidate:
     """The crops of a frame."""
     size = alignment.ALIGNED_SIZE
     aligned = alignment.warp(seen.frame.image, alignment.three_point_affine(anchors), (size, size))
-    upright = alignment.crop_similarity(alignment.five_points(seen.points), size=FACE_SIDE, margin=FACE_MARGIN)
-    face = alignment.warp(seen.frame.image, upright, (FACE_SIDE, FACE_SIDE))
-    return Candidate(seen.frame.index, small, aligned, face, alignment.transform_points(seen.points, upright))
+    face, points = upright_face(seen.frame.image, seen.points)
+    return Candidate(seen.frame.index, small, aligned, face, points)
+
+
+def upright_face(image: ByteImage, points: FloatArray) -> tuple[ByteImage, FloatArray]:
+    """The upright crop (320, 320, 3) of a face, by a similarity, and its 68 points (68, 2) in pixels of the crop."""
+    upright = alignment.crop_similarity(alignment.five_points(points), size=FACE_SIDE, margin=FACE_MARGIN)
+    return alignment.warp(image, upright, (FACE_SIDE, FACE_SIDE)), alignment.transform_points(points, upright)
+
+
+def iter_found(clip: Clip, track: FaceTrack, landmarks: Landmarks) -> Iterator[tuple[list[Frame], FloatArray]]:
+    """The usable frames of a clip whose points are known already, one at a time with its points, decoded once more."""
+    usable = frozenset(np.flatnonzero(track.usable).tolist())
+    for frame in iter_frames(clip, wanted=usable):
+        yield [frame], landmarks.points[[frame.index]]
 
 
 def find_candidates(
@@ -197,9 +209,8 @@ def find_candidates(
 ) -> Candidates:
     """The candidates of a clip whose points are known already, in a pass of their own."""
     candidates = Candidates(settings, face_settings)
-    usable = frozenset(np.flatnonzero(track.usable).tolist())
-    for frame in iter_frames(clip, wanted=usable):
-        candidates.add([frame], landmarks.points[[frame.index]])
+    for frames, points in iter_found(clip, track, landmarks):
+        candidates.add(frames, points)
     return candidates
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from factories import make_assessment
+from factories import make_assessment, stills_of
 
 from palsy_cli.clinic.examine import examine
 from palsy_cli.config import ClinicSettings
@@ -81,7 +81,7 @@ def examined(seen: float, **settings: float) -> ClinicMeasures:
     """Following the skin takes seconds: once for each question."""
     found = recording(seen)
     units, chosen = resting(found.keyframes, 0), ClinicSettings(**settings)
-    return examine(found.track, found.landmarks, found.keyframes, units, chosen).clinic
+    return examine(found.track, found.landmarks, found.keyframes, stills_of(found.keyframes), units, chosen).clinic
 
 
 def excursions(found: ClinicMeasures, name: str) -> tuple[float, float]:
@@ -113,13 +113,19 @@ def assessment() -> Assessment:
     return make_assessment()
 
 
+def examined_again(a: Assessment, landmarks: Landmarks, *rest: int) -> ClinicMeasures:
+    """The measures by other points and another rest."""
+    units, stills = resting(a.keyframes, *rest), stills_of(a.keyframes)
+    return examine(a.track, landmarks, a.keyframes, stills, units, ClinicSettings()).clinic
+
+
 def test_without_a_rest_nothing_is_measured(assessment: Assessment) -> None:
     a = assessment
     points = a.landmarks.points.copy()
     points[:10] = np.nan
     unseen = dataclasses.replace(a.landmarks, points=points)
     for landmarks, rest in ((a.landmarks, ()), (unseen, (0,))):
-        found = examine(a.track, landmarks, a.keyframes, resting(a.keyframes, *rest), ClinicSettings()).clinic
+        found = examined_again(a, landmarks, *rest)
         assert found.measures == () == found.movements and found.scale.mm is None
         assert found.reason is not None and "rest" in found.reason
 
@@ -132,7 +138,7 @@ def test_a_rest_that_is_turned_both_ways_is_none(assessment: Assessment) -> None
     points[:30, 30, 0] -= unit
     points[-30:, 30, 0] += unit
     turned = Landmarks(points, a.landmarks.confidence)
-    found = examine(a.track, turned, a.keyframes, resting(a.keyframes, 0, last), ClinicSettings()).clinic
+    found = examined_again(a, turned, 0, last)
     assert found.measures == () and found.reason is not None and "turned" in found.reason
 
 
@@ -140,7 +146,5 @@ def test_frames_without_points_are_not_filled(assessment: Assessment) -> None:
     a = assessment
     points = a.landmarks.points.copy()
     points[20:60] = np.nan
-    found = examine(
-        a.track, Landmarks(points, a.landmarks.confidence), a.keyframes, resting(a.keyframes, 0), ClinicSettings()
-    ).clinic
+    found = examined_again(a, Landmarks(points, a.landmarks.confidence), 0)
     assert all(one.peak[20:60].sum() == 0 for one in found.movements)

@@ -14,13 +14,13 @@ SIDE = 200
 
 
 def skin(seed: int = 0) -> ByteImage:
-    """A textured picture (200, 200, 3)."""
+    """A textured grey picture (200, 200)."""
     rng = np.random.default_rng(seed)
     noise = sum(
         cv2.resize(rng.normal(0, 18, (n, n)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         for n in (12, 25, 50, 100)
     )
-    return np.repeat(np.clip(130 + noise, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    return np.clip(130 + noise, 0, 255).astype(np.uint8)
 
 
 def pushed(image: ByteImage, at: tuple[float, float], by: tuple[float, float], spread: float = 30.0) -> ByteImage:
@@ -39,7 +39,7 @@ def spread_points() -> FloatArray:
 def test_what_moved_is_found_where_it_went(by: tuple[float, float]) -> None:
     points = spread_points()
     points[0] = 120.0, 90.0
-    found = follow(np.stack([skin(), pushed(skin(), (120.0, 90.0), by)]), points)
+    found = follow(skin(), points, np.stack([skin(), pushed(skin(), (120.0, 90.0), by)]))
     assert found.shape == (2, 68, 2)
     np.testing.assert_allclose(found[0], points, atol=0.05)
     np.testing.assert_allclose(found[1, 0] - points[0], by, atol=0.8)
@@ -48,15 +48,16 @@ def test_what_moved_is_found_where_it_went(by: tuple[float, float]) -> None:
 def test_light_that_changes_moves_nothing() -> None:
     darker = (0.92 * skin()).astype(np.uint8)
     points = spread_points()
-    assert np.abs(follow(np.stack([skin(), darker]), points)[1] - points).max() < 0.5
+    assert np.abs(follow(skin(), points, darker[None])[0] - points).max() < 0.5
 
 
 def test_mirrored_faces_are_followed_mirrored() -> None:
     faces = np.stack([skin(), pushed(skin(), (70.0, 100.0), (6.0, -9.0))])
     points = spread_points()
     mirrored_points = (points * (-1.0, 1.0) + (SIDE - 1, 0.0))[MIRROR_68]
-    found = follow(faces, points)
-    mirrored = follow(np.ascontiguousarray(faces[:, :, ::-1]), mirrored_points)
+    found = follow(faces[0], points, faces)
+    mirrored_faces = np.ascontiguousarray(faces[:, :, ::-1])
+    mirrored = follow(mirrored_faces[0], mirrored_points, mirrored_faces)
     np.testing.assert_allclose((mirrored * (-1.0, 1.0) + (SIDE - 1, 0.0))[:, MIRROR_68], found, atol=1e-4)
 
 
@@ -67,7 +68,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
         results = []
         for threads in (1, 2, 3):
             cv2.setNumThreads(threads)
-            results.append(follow(faces, spread_points()))
+            results.append(follow(faces[0], spread_points(), faces))
             assert cv2.getNumThreads() == threads
     finally:
         cv2.setNumThreads(before)

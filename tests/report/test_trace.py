@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_assessment
+from factories import make_assessment, stills_of
 from pages import Page, Text
 
 from palsy_cli.clinic.definitions import DEFINITIONS
@@ -134,9 +134,8 @@ def plain_case() -> Assessment:
 
 def measured_in_mm() -> Assessment:
     plain = plain_case()
-    clinic = examine(
-        plain.track, plain.landmarks, plain.keyframes, plain.action_units, ClinicSettings(ipd_mm=62.0)
-    ).clinic
+    stills, settings = stills_of(plain.keyframes), ClinicSettings(ipd_mm=62.0)
+    clinic = examine(plain.track, plain.landmarks, plain.keyframes, stills, plain.action_units, settings).clinic
     return dataclasses.replace(plain, clinic=clinic, warnings=("only 3 of 300 frames could be used",))
 
 
