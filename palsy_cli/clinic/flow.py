@@ -17,7 +17,7 @@ import numpy as np
 from palsy_cli.records import ByteImage, FloatArray
 
 #: Dense inverse search (Kroeger et al., ECCV 2016) down to single pixels; smoothing afterwards changes nothing here.
-_FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 4, 0
+_FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
 
 
 def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:

@@ -102,6 +102,16 @@ def test_skin_tells_what_the_points_leave_out(name: str) -> None:
     assert left < 0.65 * right
 
 
+def test_a_movement_is_measured_whether_or_not_a_keyframe_shows_it() -> None:
+    """What is held does not differ from the frame before, so that it has few keyframes or none."""
+    found, settings = recording(0.5), ClinicSettings(ipd_mm=62.0)
+    k, stills = found.keyframes, stills_of(found.keyframes)
+    rest = Keyframes(k.frames[:1], k.times_s[:1], k.confidence[:1], k.aligned[:1], k.faces[:1], k.face_points[:1])
+    clinic = examine(found.track, found.landmarks, rest, stills, resting(rest, 0), settings).clinic
+    for name in ("brow_excursion", "commissure_excursion"):
+        assert excursions(clinic, name) == pytest.approx(excursions(examined(0.5, ipd_mm=62.0), name))
+
+
 def test_the_scale_may_be_told() -> None:
     assert examined(1.0, ipd_mm=62.0).scale.mm == 62.0
     one, two = (examined(1.0, mm_per_px=mm).scale for mm in (0.3, 0.6))
