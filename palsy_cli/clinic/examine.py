@@ -37,6 +37,8 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Resting keyframes from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
+#: Skin whose ways differ by so much, in eye distances (five millimetres), is half trusted; how suddenly trust is lost.
+_APART, _POWER = 0.08, 4
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -158,15 +160,17 @@ def _blocks(times_s: FloatArray, stills: Stills) -> npt.NDArray[np.int64]:
 def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills: Stills) -> None:
     """Move all points but those of the lids, in place, to where the skin of the resting face has gone.
 
-    The skin is followed from still to still. Between them it goes as the points do: how far these leave the even way
-    from one still to the next, times what they take back of every movement.
+    The skin is followed from still to still. Where it cannot be followed, and between stills, it goes as the points do,
+    times what these take back of every movement.
     """
     stills = stills.only(np.asarray(np.isfinite(face.points[stills.frames]).all((1, 2))))
     if not len(stills.frames):
         return
-    moved, taken_s = _moved_skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
+    followed, taken_s = _skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
+    trust = 1.0 / (1.0 + (np.linalg.norm(np.ptp(followed, axis=0), axis=-1, keepdims=True) / _APART) ** _POWER)
     seen = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN]
-    gain = _taken_back(seen, moved)
+    gain = _taken_back(seen, followed.mean(0), trust)
+    moved = trust * followed.mean(0) + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
         column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
         at_rest = face.rest[_SKIN[place[0]], place[1]]
@@ -174,22 +178,23 @@ def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills
         column[:] = at_rest + skin + gain * (column - at_rest - even)
 
 
-def _moved_skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> FloatArray:
-    """(M, P, 2) how far the skin has moved in each still, on the face; the mean of what each resting face tells."""
+def _skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> FloatArray:
+    """(F, M, P, 2) how far the skin has moved in each still, on the face; told twice by each resting face."""
     faces = np.concatenate([np.stack([grey(keyframes.faces[i]) for i in rest]), stills.faces])
     order, told = np.arange(len(faces), dtype=float), []
     for place, keyframe in enumerate(rest):
-        followed = follow(faces[place], keyframes.face_points[keyframe], faces)
-        on_face = lay_on_face(followed, order, order == place, max_head_turn=np.inf)
-        if on_face is None:
-            raise ValueError("a resting keyframe has no points")
-        told.append(on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0))
-    return np.asarray(np.mean(told, axis=0)[len(rest) :])
+        for followed in follow(faces[place], keyframes.face_points[keyframe], faces):
+            on_face = lay_on_face(followed, order, order == place, max_head_turn=np.inf)
+            if on_face is None:
+                raise ValueError("a resting keyframe has no points")
+            told.append(on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0))
+    return np.stack(told)[:, len(rest) :]
 
 
-def _taken_back(seen: FloatArray, moved: FloatArray) -> float:
-    """How many times as far the skin moves as the points (K, P, 2) do, at least once, by least squares."""
-    return float(np.clip((seen * moved).sum() / max((seen**2).sum(), 1e-9), 1.0, _MOST_TAKEN_BACK))
+def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:
+    """How many times as far the skin moves as the points (M, P, 2) do, at least once, by weighted least squares."""
+    ratio = (trust * seen * moved).sum() / max((trust * seen**2).sum(), 1e-9)
+    return float(np.clip(ratio, 1.0, _MOST_TAKEN_BACK))
 
 
 def _near(times_s: FloatArray, moments_s: FloatArray) -> npt.NDArray[np.bool_]:

@@ -21,9 +21,10 @@ _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
 
 
 def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:
-    """Follow points from one face into others.
+    """Follow points from one face into others, twice: in the pictures and in their mirror images.
 
-    Each face is followed together with its mirror image, so that left and right are treated alike.
+    So left and right are treated alike, and where both differ neither can be trusted: a patch that has vanished, as
+    that of a mouth's corner which opens, is found here and there.
 
     Args:
         rest: (S, S) grey crop.
@@ -31,7 +32,7 @@ def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:
         faces: (M, S, S) grey crops of the same person, framed alike.
 
     Returns:
-        (M, 68, 2) pixels in each.
+        (2, M, 68, 2) pixels in each, once by the pictures and once by their mirror images.
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
@@ -40,16 +41,16 @@ def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:
             moved = list(pool.map(lambda other: _moved(rest, other, points), faces))
     finally:
         cv2.setNumThreads(threads)
-    return np.asarray(points + np.reshape(moved, (-1, 68, 2)))
+    return np.asarray(points + np.reshape(moved, (-1, 2, 68, 2)).swapaxes(0, 1))
 
 
 def _moved(first: ByteImage, other: ByteImage, points: FloatArray) -> FloatArray:
-    """(68, 2) displacement of points from one grey picture to another, by the pictures and their mirror images."""
+    """(2, 68, 2) displacement of points from one grey picture to another, by the pictures and their mirror images."""
     plain = _sample(_flow(first, other), points)
     mirrored_points = (first.shape[1] - 1 - points[:, 0], points[:, 1])
     flipped = _flow(np.asarray(cv2.flip(first, 1), np.uint8), np.asarray(cv2.flip(other, 1), np.uint8))
     mirrored = _sample(flipped, np.column_stack(mirrored_points)) * (-1.0, 1.0)
-    return np.asarray((plain + mirrored) / 2)
+    return np.stack([plain, mirrored])
 
 
 def _flow(first: ByteImage, other: ByteImage) -> FloatArray:

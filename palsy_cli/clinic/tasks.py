@@ -280,7 +280,8 @@ def _movement(
     furthest = np.median(moved[peak], axis=0)
     side = int(np.argmax(np.linalg.norm(furthest, axis=1)))
     likeness = _directions()[0] @ furthest[side] / np.linalg.norm(furthest[side])
-    shut = np.nan_to_num(closed[peak]).max(initial=0.0) >= _SHUT
+    read = closed[peak][np.isfinite(closed[peak])]
+    shut = len(read) > 0 and float(np.median(read)) >= _SHUT  # a blink during a smile closes no eye
     allowed = [name in _CLOSURES or not shut for name in _FULL]
     best = int(np.argmax(np.where(allowed, likeness, -np.inf)))
     nearest = list(_FULL)[best]
