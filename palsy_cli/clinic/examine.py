@@ -37,8 +37,6 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Resting keyframes from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
-#: Skin whose ways differ by so much, in eye distances (five millimetres), is half trusted; how suddenly trust is lost.
-_APART, _POWER = 0.08, 4
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -166,29 +164,34 @@ def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills
     stills = stills.only(np.asarray(np.isfinite(face.points[stills.frames]).all((1, 2))))
     if not len(stills.frames):
         return
-    followed, taken_s = _skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
-    trust = 1.0 / (1.0 + (np.linalg.norm(np.ptp(followed, axis=0), axis=-1, keepdims=True) / _APART) ** _POWER)
+    (skin, trust), taken_s = _skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
     seen = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN]
-    gain = _taken_back(seen, followed.mean(0), trust)
-    moved = trust * followed.mean(0) + (1.0 - trust) * gain * seen
+    gain = _taken_back(seen, skin, trust)
+    moved = trust * skin + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
         column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
         at_rest = face.rest[_SKIN[place[0]], place[1]]
-        even, skin = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
-        column[:] = at_rest + skin + gain * (column - at_rest - even)
+        even, own = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
+        column[:] = at_rest + own + gain * (column - at_rest - even)
 
 
-def _skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> FloatArray:
-    """(F, M, P, 2) how far the skin has moved in each still, on the face; told twice by each resting face."""
+def _skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> tuple[FloatArray, FloatArray]:
+    """(M, P, 2) how far the skin has moved in each still, on the face, and trust in it (M, P, 1).
+
+    The mean of what each resting face tells, as far as that is trusted.
+    """
     faces = np.concatenate([np.stack([grey(keyframes.faces[i]) for i in rest]), stills.faces])
-    order, told = np.arange(len(faces), dtype=float), []
+    order, told, trusts = np.arange(len(faces), dtype=float), [], []
     for place, keyframe in enumerate(rest):
-        for followed in follow(faces[place], keyframes.face_points[keyframe], faces):
-            on_face = lay_on_face(followed, order, order == place, max_head_turn=np.inf)
-            if on_face is None:
-                raise ValueError("a resting keyframe has no points")
-            told.append(on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0))
-    return np.stack(told)[:, len(rest) :]
+        followed = follow(faces[place], keyframes.face_points[keyframe], faces)
+        on_face = lay_on_face(followed.points, order, order == place, max_head_turn=np.inf)
+        if on_face is None:
+            raise ValueError("a resting keyframe has no points")
+        moved = on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0)
+        told.append(moved[len(rest) :])
+        trusts.append(followed.trust[len(rest) :, _SKIN, None])
+    trust = np.mean(trusts, axis=0)
+    return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:

@@ -4,12 +4,14 @@ The 68 points are found in each frame anew, by a network that has seen more face
 takes back half of a movement and lends one side some of the other's (``docs/benchmarks/2026-11-22-measures.md``). What
 the skin shows moves with the skin. So the points of a resting face are followed into others.
 
-Limits: what comes into view or vanishes cannot be followed; lids are not, see ``examine``.
+What comes into view or vanishes cannot be followed: lids that close, a mouth's corner that opens over teeth. Lids are
+not (see ``examine``); elsewhere each way comes with how far it may be trusted.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,39 +20,78 @@ from palsy_cli.records import ByteImage, FloatArray
 
 #: Dense inverse search (Kroeger et al., ECCV 2016) down to single pixels; smoothing afterwards changes nothing here.
 _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
+#: Ways by the pictures and by their mirror images that differ by so much, in eye distances (five millimetres), are half
+#: trusted; how suddenly trust is lost.
+_APART, _POWER = 0.08, 4
+#: How alike what is around a point must look before and after: below the first not trusted, from the second on wholly.
+_UNLIKE, _ALIKE = 0.4, 0.7
+#: Pixels around a point that are compared, and grey levels that are noise.
+_AROUND_PX, _NOISE = 8, 4.0
 
 
-def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> FloatArray:
-    """Follow points from one face into others, twice: in the pictures and in their mirror images.
+@dataclass(frozen=True)
+class Followed:
+    """Where points have gone in M faces.
 
-    So left and right are treated alike, and where both differ neither can be trusted: a patch that has vanished, as
-    that of a mouth's corner which opens, is found here and there.
+    Attributes:
+        points: (M, 68, 2) pixels.
+        trust: (M, 68) 0..1, how far what was found can be what was looked for.
+    """
+
+    points: FloatArray
+    trust: FloatArray
+
+
+def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> Followed:
+    """Follow points from one face into others.
+
+    Each face is followed together with its mirror image, so that left and right are treated alike. A point is trusted
+    where both find it in one place and where it looks there as it did before.
 
     Args:
         rest: (S, S) grey crop.
         points: (68, 2) pixels in it.
         faces: (M, S, S) grey crops of the same person, framed alike.
-
-    Returns:
-        (2, M, 68, 2) pixels in each, once by the pictures and once by their mirror images.
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            moved = list(pool.map(lambda other: _moved(rest, other, points), faces))
+            found = list(pool.map(lambda other: _follow(rest, other, points), faces))
     finally:
         cv2.setNumThreads(threads)
-    return np.asarray(points + np.reshape(moved, (-1, 2, 68, 2)).swapaxes(0, 1))
+    return Followed(np.stack([own for own, _ in found]), np.stack([trust for _, trust in found]))
 
 
-def _moved(first: ByteImage, other: ByteImage, points: FloatArray) -> FloatArray:
-    """(2, 68, 2) displacement of points from one grey picture to another, by the pictures and their mirror images."""
+def _follow(first: ByteImage, other: ByteImage, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(68, 2) where points of one grey picture are in another, by the pictures and their mirror images; (68,) trust."""
     plain = _sample(_flow(first, other), points)
     mirrored_points = (first.shape[1] - 1 - points[:, 0], points[:, 1])
     flipped = _flow(np.asarray(cv2.flip(first, 1), np.uint8), np.asarray(cv2.flip(other, 1), np.uint8))
     mirrored = _sample(flipped, np.column_stack(mirrored_points)) * (-1.0, 1.0)
-    return np.stack([plain, mirrored])
+    found = points + (plain + mirrored) / 2
+    eyes = float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
+    apart = np.linalg.norm(plain - mirrored, axis=1) / eyes
+    alike = np.clip((_likeness(first, other, points, found) - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+    return found, alike / (1.0 + (apart / _APART) ** _POWER)
+
+
+def _likeness(first: ByteImage, other: ByteImage, points: FloatArray, found: FloatArray) -> FloatArray:
+    """(68,) correlation (-1..1) of what lies around points of two pictures; 1 where both are even."""
+    one, two = _around(first, points), _around(other, found)
+    noise = _NOISE**2 * one.shape[1]
+    together, apart = (one * two).sum(1), np.sqrt((one**2).sum(1) * (two**2).sum(1))
+    return np.asarray((together + noise) / (apart + noise))
+
+
+def _around(picture: ByteImage, points: FloatArray) -> FloatArray:
+    """(68, P) the pixels around each point, less their mean."""
+    steps = np.arange(-_AROUND_PX, _AROUND_PX + 1)
+    x, y = (points[:, None, None, :] + np.stack(np.meshgrid(steps, steps), axis=-1)).reshape(68, -1, 2).T
+    found = cv2.remap(
+        picture, x.T.astype(np.float32), y.T.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float64)
+    return np.asarray(found - found.mean(1, keepdims=True))
 
 
 def _flow(first: ByteImage, other: ByteImage) -> FloatArray:

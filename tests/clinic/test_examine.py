@@ -112,6 +112,28 @@ def test_a_movement_is_measured_whether_or_not_a_keyframe_shows_it() -> None:
         assert excursions(clinic, name) == pytest.approx(excursions(examined(0.5, ipd_mm=62.0), name))
 
 
+def test_where_the_skin_cannot_be_followed_the_points_are_believed() -> None:
+    """Teeth that show, a hand: what is found of a patch that has vanished lies here and there."""
+    found, settings = recording(1.0), ClinicSettings(ipd_mm=62.0)
+    stills = stills_of(found.keyframes)
+    covered = stills.faces.copy()
+    x, y = found.truth[0, 54].astype(int)
+    noise = np.random.default_rng(0).integers(0, 256, (len(covered), 60, 60), dtype=np.uint8)
+    covered[1:, y - 30 : y + 30, x - 30 : x + 30] = noise[1:]
+    units = resting(found.keyframes, 0)
+    shown, hidden = (
+        examine(
+            found.track, found.landmarks, found.keyframes, dataclasses.replace(stills, faces=faces), units, settings
+        )
+        for faces in (stills.faces, covered)
+    )
+    left, right = excursions(shown.clinic, "commissure_excursion")
+    assert excursions(hidden.clinic, "commissure_excursion") == (
+        pytest.approx(left, abs=0.024),
+        pytest.approx(right, abs=0.012),
+    ), "1.5 and 0.75 mm"
+
+
 def test_the_scale_may_be_told() -> None:
     assert examined(1.0, ipd_mm=62.0).scale.mm == 62.0
     one, two = (examined(1.0, mm_per_px=mm).scale for mm in (0.3, 0.6))

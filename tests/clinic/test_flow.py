@@ -40,16 +40,16 @@ def test_what_moved_is_found_where_it_went(by: tuple[float, float]) -> None:
     points = spread_points()
     points[0] = 120.0, 90.0
     found = follow(skin(), points, np.stack([skin(), pushed(skin(), (120.0, 90.0), by)]))
-    assert found.shape == (2, 2, 68, 2)
-    for by_picture in found:
-        np.testing.assert_allclose(by_picture[0], points, atol=0.05)
-        np.testing.assert_allclose(by_picture[1, 0] - points[0], by, atol=0.8)
+    assert found.points.shape == (2, 68, 2) and found.trust.shape == (2, 68)
+    np.testing.assert_allclose(found.points[0], points, atol=0.05)
+    np.testing.assert_allclose(found.points[1, 0] - points[0], by, atol=0.8)
+    assert found.trust.min() > 0.9
 
 
 def test_light_that_changes_moves_nothing() -> None:
     darker = (0.92 * skin()).astype(np.uint8)
     points = spread_points()
-    assert np.abs(follow(skin(), points, darker[None]) - points).max() < 0.5
+    assert np.abs(follow(skin(), points, darker[None]).points - points).max() < 0.5
 
 
 def test_mirrored_faces_are_followed_mirrored() -> None:
@@ -59,8 +59,20 @@ def test_mirrored_faces_are_followed_mirrored() -> None:
     found = follow(faces[0], points, faces)
     mirrored_faces = np.ascontiguousarray(faces[:, :, ::-1])
     mirrored = follow(mirrored_faces[0], mirrored_points, mirrored_faces)
-    back = (mirrored * (-1.0, 1.0) + (SIDE - 1, 0.0))[:, :, MIRROR_68]
-    np.testing.assert_allclose(back[::-1], found, atol=1e-4)
+    back = (mirrored.points * (-1.0, 1.0) + (SIDE - 1, 0.0))[:, MIRROR_68]
+    np.testing.assert_allclose(back, found.points, atol=1e-4)
+    np.testing.assert_allclose(mirrored.trust[:, MIRROR_68], found.trust, atol=1e-4)
+
+
+def test_what_vanished_is_not_trusted() -> None:
+    """Teeth that show where the lips met, a hand."""
+    points = spread_points()
+    points[0] = 120.0, 90.0
+    covered = skin()
+    covered[70:110, 100:140] = skin(seed=3)[:40, :40]
+    trust = follow(skin(), points, covered[None]).trust[0]
+    far = np.linalg.norm(points - points[0], axis=1) > 60
+    assert trust[0] < 0.3 and trust[far].min() > 0.9
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
@@ -70,7 +82,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
         results = []
         for threads in (1, 2, 3):
             cv2.setNumThreads(threads)
-            results.append(follow(faces[0], spread_points(), faces))
+            results.append(follow(faces[0], spread_points(), faces).points)
             assert cv2.getNumThreads() == threads
     finally:
         cv2.setNumThreads(before)

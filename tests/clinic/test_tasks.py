@@ -101,6 +101,15 @@ def test_an_eye_that_the_networks_read_as_closed_closes() -> None:
     assert read.task in ("gentle_eye_closure", "tight_eye_closure")
 
 
+def test_a_blink_during_a_smile_closes_no_eye() -> None:
+    patient = make_patient(1, noise_mm=0.1)
+    smile = next(one for one in patient.script.movements if task_name(one.task) == "smile")
+    closed = np.zeros(len(patient.times_s))
+    closed[np.abs(patient.times_s - smile.release_s + 0.3) < 0.1] = 4.6
+    found = find_movements(patient.face, closed)
+    assert any(one.task == "smile" and smile.start_s < one.peak_s < smile.release_s for one in found)
+
+
 def test_two_closures_are_told_apart_by_the_brows() -> None:
     patient = make_patient(3, seed=3, noise_mm=0.1)
     gentle, tight = patient.script.movements[1:3]
