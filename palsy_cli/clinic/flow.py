@@ -24,7 +24,7 @@ _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
 #: trusted; how suddenly trust is lost.
 _APART, _POWER = 0.08, 4
 #: How alike what is around a point must look before and after: below the first not trusted, from the second on wholly.
-_UNLIKE, _ALIKE = 0.4, 0.7
+_UNLIKE, _ALIKE = 0.2, 0.5
 #: Pixels around a point that are compared, and grey levels that are noise.
 _AROUND_PX, _NOISE = 8, 4.0
 
