@@ -90,13 +90,14 @@ def assess(
     run = _Run.start(settings, execution, on_progress, models=models)
     named, unknown_name = task_of_name(Path(path))
     told = tasks if tasks is not None else [named] if named else []
-    clip, track, landmarks, keyframes, stills = run.keyframes(path, mirrored=mirrored)
+    stills = StillTaker()
+    clip, track, landmarks, keyframes = run.keyframes(path, mirrored=mirrored, stills=stills)
     _require_length(track, clip)
     require_within(told, float(track.times_s[-1]), where="--tasks")
     action_units = run.action_units(keyframes)
     symptoms = run.symptoms(action_units)
     grades = run.grades(keyframes, action_units, symptoms)
-    examined = run.examine(track, landmarks, keyframes, stills, action_units, told)
+    examined = run.examine(track, landmarks, keyframes, stills.finish(), action_units, told)
     symptoms, clinic, scales = run.intervals(action_units, symptoms, examined, by_hand)
     return Assessment(
         clip=clip,
@@ -140,10 +141,7 @@ def run_keyframes(
     on_progress: ProgressCallback | None = None,
 ) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
     """The aligned keyframes of a video; raises as ``assess`` does."""
-    clip, track, landmarks, keyframes, _ = _Run.start(settings, execution, on_progress).keyframes(
-        path, mirrored=mirrored
-    )
-    return clip, track, landmarks, keyframes
+    return _Run.start(settings, execution, on_progress).keyframes(path, mirrored=mirrored)
 
 
 def run_action_units(
@@ -157,7 +155,7 @@ def run_action_units(
 ) -> tuple[Clip, Keyframes, ActionUnits]:
     """AU intensities of both halves in the keyframes of a video; raises as ``assess`` does."""
     run = _Run.start(settings, execution, on_progress, models=models)
-    clip, track, _, keyframes, _ = run.keyframes(path, mirrored=mirrored)
+    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     return clip, keyframes, run.action_units(keyframes)
 
@@ -172,7 +170,7 @@ def run_grades(
 ) -> tuple[Clip, Grades]:
     """Severity and House-Brackmann grade of a video; raises as ``assess`` does."""
     run = _Run.start(settings, execution, on_progress)
-    clip, track, _, keyframes, _ = run.keyframes(path, mirrored=mirrored)
+    clip, track, _, keyframes = run.keyframes(path, mirrored=mirrored)
     _require_length(track, clip)
     action_units = run.action_units(keyframes)
     return clip, run.grades(keyframes, action_units, run.symptoms(action_units))
@@ -345,24 +343,29 @@ class _Run:
         require_face(track, path)
         return clip, track, landmarks, foreseen.came_true(track)
 
-    def keyframes(self, path: Path | str, *, mirrored: bool) -> tuple[Clip, FaceTrack, Landmarks, Keyframes, Stills]:
-        """Hop 4: the frames that differ, aligned, and stills; both are cut out while hop 3 has the pictures at hand."""
-        candidates, taker = Candidates(self.settings.keyframes, self.settings.face), StillTaker()
+    def keyframes(
+        self, path: Path | str, *, mirrored: bool, stills: StillTaker | None = None
+    ) -> tuple[Clip, FaceTrack, Landmarks, Keyframes]:
+        """Hop 4: the frames that differ, aligned; cut out, as are ``stills``, while hop 3 has the pictures at hand."""
+        candidates = Candidates(self.settings.keyframes, self.settings.face)
 
         def show(frames: Sequence[Frame], points: FloatArray) -> None:
             candidates.add(frames, points)
-            taker.add(frames, points)
+            if stills is not None:
+                stills.add(frames, points)
 
         clip, track, landmarks, shown = self.landmarks(path, mirrored=mirrored, on_found=show)
         with self.stage("keyframes"):
             if not shown:
-                candidates, taker = Candidates(self.settings.keyframes, self.settings.face), StillTaker()
+                candidates = Candidates(self.settings.keyframes, self.settings.face)
+                if stills is not None:
+                    stills.clear()
                 for frames, points in iter_found(clip, track, landmarks):
                     show(frames, points)
             keyframes = select_keyframes(
                 clip, track, landmarks, candidates, self.settings.keyframes, self.settings.face
             )
-        return clip, track, landmarks, keyframes, taker.finish()
+        return clip, track, landmarks, keyframes
 
     def action_units(self, keyframes: Keyframes) -> ActionUnits:
         """Hops 5 and 6: halves, AU intensities."""

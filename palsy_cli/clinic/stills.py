@@ -72,6 +72,10 @@ class StillTaker:
                 face, on_face = upright_face(frame.image, own)
                 self._take(_Still(frame.index, frame.time_s, grey(face), on_face))
 
+    def clear(self) -> None:
+        """Forget all: what was shown were not the patient's frames."""
+        self._kept, self._missed = [], []
+
     def finish(self) -> Stills:
         """All of them, after the last ``add``; raises ValueError when none was taken."""
         return Stills(

@@ -52,6 +52,14 @@ def test_frames_without_points_are_passed_over() -> None:
     assert list(taken(points, fps=30.0).frames) == [20, 28, 36, 44, 52]
 
 
+def test_what_was_cleared_is_not_remembered() -> None:
+    taker, image, points = StillTaker(), np.zeros((SIDE, SIDE, 3), np.uint8), held(1)
+    for number in (7, 3):
+        taker.clear()
+        taker.add([Frame(number, float(number), image)], points)
+    assert list(taker.finish().frames) == [3]
+
+
 def test_of_too_many_those_stay_between_which_the_face_moves_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beginning, peak and end of a movement outlast what is held."""
     monkeypatch.setattr(stills, "AT_MOST", 8)
