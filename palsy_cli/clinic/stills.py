@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli.records import ByteImage, FloatArray, Frame, require_shape
-from palsy_cli.stages.keyframes import upright_face
+from palsy_cli.stages import alignment
+from palsy_cli.stages.keyframes import FACE_SIDE, upright_crop
 
 #: Seconds between two stills, and how many are kept at most: a minute's; of a longer video those that tell most.
 PACE_S, AT_MOST = 0.25, 256
@@ -69,8 +70,9 @@ class StillTaker:
         """The next frames and their 68 points (len(frames), 68, 2); those with NaN are passed over."""
         for frame, own in zip(frames, points, strict=True):
             if np.isfinite(own).all() and (not self._kept or frame.time_s >= self._kept[-1].time_s + PACE_S):
-                face, on_face = upright_face(frame.image, own)
-                self._take(_Still(frame.index, frame.time_s, grey(face), on_face))
+                upright = upright_crop(own)
+                face = alignment.warp_grey(frame.image, upright, (FACE_SIDE, FACE_SIDE))
+                self._take(_Still(frame.index, frame.time_s, face, alignment.transform_points(own, upright)))
 
     def clear(self) -> None:
         """Forget all: what was shown were not the patient's frames."""

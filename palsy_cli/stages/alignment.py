@@ -117,8 +117,19 @@ def warp(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteIma
     what is measured of a mirrored recording must be the mirrored measurement.
     """
     part, matrix = _needed(image, matrix, size)
+    return _resample(part, matrix, size) if part.size else np.full((*size, 3), GREY, np.uint8)
+
+
+def warp_grey(image: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
+    """As ``warp``, in shades of grey (height, width): a third of the work."""
+    part, matrix = _needed(image, matrix, size)
     if not part.size:
-        return np.full((*size, 3), GREY, np.uint8)
+        return np.full(size, GREY[0], np.uint8)
+    return _resample(np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), np.uint8), matrix, size)
+
+
+def _resample(part: ByteImage, matrix: FloatArray, size: tuple[int, int]) -> ByteImage:
+    """The crop of a picture (H, W, 3) or (H, W), its own and its mirror image's."""
     while _scale_of(matrix) < _HALVED and not any(side % 2 for side in part.shape[:2]):
         part, matrix = halve(part), _from_half(matrix)  # halves of even sides are the same in the mirror
     plain = _warp_once(part, matrix, size)
@@ -184,7 +195,7 @@ def _from_half(matrix: FloatArray) -> FloatArray:
 
 
 def halve(image: ByteImage) -> ByteImage:
-    """A picture (H, W, 3) of even sides at half its size: means of 2 x 2 pixels."""
+    """A picture (H, W, 3) or (H, W) of even sides at half its size: means of 2 x 2 pixels."""
     return np.asarray(cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA))
 
 

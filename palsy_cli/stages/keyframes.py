@@ -179,22 +179,21 @@ class Candidates:
 def _small_face(image: ByteImage, anchors: FloatArray) -> ByteImage:
     """(48, 48) the grey face with eyes and nose tip in their places."""
     matrix = alignment.scaled(alignment.three_point_affine(anchors), COMPARE_SIDE / alignment.ALIGNED_SIZE)
-    small = alignment.warp(image, matrix, (COMPARE_SIDE, COMPARE_SIDE))
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    return alignment.warp_grey(image, matrix, (COMPARE_SIDE, COMPARE_SIDE))
 
 
 def _cut(seen: _Seen, anchors: FloatArray, small: ByteImage) -> Candidate:
     """The crops of a frame."""
     size = alignment.ALIGNED_SIZE
     aligned = alignment.warp(seen.frame.image, alignment.three_point_affine(anchors), (size, size))
-    face, points = upright_face(seen.frame.image, seen.points)
-    return Candidate(seen.frame.index, small, aligned, face, points)
+    upright = upright_crop(seen.points)
+    face = alignment.warp(seen.frame.image, upright, (FACE_SIDE, FACE_SIDE))
+    return Candidate(seen.frame.index, small, aligned, face, alignment.transform_points(seen.points, upright))
 
 
-def upright_face(image: ByteImage, points: FloatArray) -> tuple[ByteImage, FloatArray]:
-    """The upright crop (320, 320, 3) of a face, by a similarity, and its 68 points (68, 2) in pixels of the crop."""
-    upright = alignment.crop_similarity(alignment.five_points(points), size=FACE_SIDE, margin=FACE_MARGIN)
-    return alignment.warp(image, upright, (FACE_SIDE, FACE_SIDE)), alignment.transform_points(points, upright)
+def upright_crop(points: FloatArray) -> FloatArray:
+    """The similarity (2, 3) to the upright crop, ``FACE_SIDE`` pixels wide, of a face with these 68 points (68, 2)."""
+    return alignment.crop_similarity(alignment.five_points(points), size=FACE_SIDE, margin=FACE_MARGIN)
 
 
 def iter_found(clip: Clip, track: FaceTrack, landmarks: Landmarks) -> Iterator[tuple[list[Frame], FloatArray]]:

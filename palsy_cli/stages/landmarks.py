@@ -328,9 +328,9 @@ def _correct_five(
 
 
 def _cut(images: Sequence[ByteImage], five: FloatArray) -> tuple[list[FloatArray], list[ByteImage]]:
-    """Matrices into the crops, and the crops."""
+    """Matrices into the crops, and the crops, grey."""
     matrices = [alignment.crop_similarity(own, size=CROP) for own in five]
-    return matrices, [alignment.warp(image, m, (CROP, CROP)) for image, m in zip(images, matrices, strict=True)]
+    return matrices, [alignment.warp_grey(image, m, (CROP, CROP)) for image, m in zip(images, matrices, strict=True)]
 
 
 def _to_picture(points: FloatArray, matrices: list[FloatArray]) -> FloatArray:
@@ -348,7 +348,7 @@ def _follow(old: FloatArray, new: FloatArray) -> FloatArray:
 def find_points(
     crops: Iterable[ByteImage], network: CascadedFCN, settings: LandmarkSettings
 ) -> tuple[FloatArray, FloatArray]:
-    """Points (B, 68, 2) in crop pixels and their confidences (B, 68) for RGB crops (96, 96, 3)."""
+    """Points (B, 68, 2) in crop pixels and their confidences (B, 68) for grey crops (96, 96)."""
     return _look(crops, network, settings, stages=2)
 
 
@@ -366,7 +366,7 @@ def _look(
     points: list[int] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """As ``find_points``, with NaN for all but some ``points``, their own mirror image as a set."""
-    grey = np.stack([np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)) for crop in crops])
+    grey = np.stack(list(crops))
     count, device = len(grey), next(network.parameters()).device
     if settings.flip_average:
         grey = np.concatenate([grey, grey[:, :, ::-1]])

@@ -274,8 +274,7 @@ def _thumbnail(shot: _Shot) -> FloatArray:
     """(48, 48) grey, aligned by the points that do not move with expression."""
     matrix = alignment.three_point_affine(alignment.stable_points(shot.points))
     matrix = alignment.scaled(matrix, COMPARE_SIDE / alignment.ALIGNED_SIZE)
-    small = alignment.warp(shot.image, matrix, (COMPARE_SIDE, COMPARE_SIDE))
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), float)
+    return np.asarray(alignment.warp_grey(shot.image, matrix, (COMPARE_SIDE, COMPARE_SIDE)), float)
 
 
 class _Labels:

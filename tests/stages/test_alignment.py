@@ -87,6 +87,17 @@ def test_small_copy_does_not_alias() -> None:
 def test_outside_is_grey() -> None:
     seen = alignment.warp(np.zeros((20, 20, 3), np.uint8), similarity(1, 0, (50, 50)), (40, 60))
     assert (seen == alignment.GREY).all() and seen.shape == (40, 60, 3)
+    seen = alignment.warp_grey(np.zeros((20, 20, 3), np.uint8), similarity(1, 0, (50, 50)), (40, 60))
+    assert (seen == alignment.GREY[0]).all() and seen.shape == (40, 60)
+
+
+@pytest.mark.parametrize("scale", [1.6, 0.48, 0.12])
+def test_grey_crop_is_the_crop_in_grey(scale: float) -> None:
+    image = cv2.resize(np.random.default_rng(5).integers(0, 255, (60, 80, 3), np.uint8), (640, 480))
+    matrix, size = similarity(scale, 7, (3.0, -9.0)), (round(400 * scale), round(600 * scale))
+    in_grey = cv2.cvtColor(alignment.warp(image, matrix, size), cv2.COLOR_RGB2GRAY)
+    seen = alignment.warp_grey(image, matrix, size)
+    assert np.abs(seen.astype(int) - in_grey.astype(int)).max() <= 2 and seen.std() > 5
 
 
 def test_mirrored_picture_gives_the_mirrored_crop() -> None:
@@ -116,6 +127,9 @@ def test_small_crops_of_the_mirrored_picture_are_mirrored(
     plain, other = alignment.warp(image, matrix, (48, 48)), alignment.warp(image[:, ::-1].copy(), mirrored, (48, 48))
     assert np.abs(plain.astype(int) - other[:, ::-1].astype(int)).max() <= 1
     assert plain.std() > 5
+    flipped = image[:, ::-1].copy()
+    plain, other = alignment.warp_grey(image, matrix, (48, 48)), alignment.warp_grey(flipped, mirrored, (48, 48))
+    assert np.abs(plain.astype(int) - other[:, ::-1].astype(int)).max() <= 1
 
 
 def test_rescaled_matrix_is_the_reduced_crop() -> None:

@@ -57,7 +57,7 @@ def network() -> CascadedFCN:
 
 
 def crops(count: int = 3) -> ByteImage:
-    small = np.random.default_rng(0).integers(0, 256, (count, 12, 12, 3), np.uint8)
+    small = np.random.default_rng(0).integers(0, 256, (count, 12, 12), np.uint8)
     return np.stack([cv2.resize(each, (CROP, CROP)) for each in small])
 
 
@@ -80,7 +80,7 @@ def test_the_first_of_two_passes_asks_the_first_stage_alone(network: CascadedFCN
         for name, stage in (("first", network.stage1), ("second", network.stage2))
     ]
     five = np.tile(alignment.five_points(neutral_points() * CROP / 512), (3, 1, 1))
-    locate(list(crops()), five, network, LandmarkSettings(passes=2, flip_average=False))
+    locate([cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB) for crop in crops()], five, network, LandmarkSettings(passes=2, flip_average=False))
     for hook in hooks:
         hook.remove()
     assert asked == ["first", "first", "second"]

@@ -13,7 +13,7 @@ from torch import Tensor
 from palsy_cli.networks.device import beside
 from palsy_cli.networks.landmark_fcn import CascadedFCN, cascade_loss, decode_heatmaps, gaussian_targets
 from palsy_cli.points import MIRROR_68
-from palsy_cli.records import ByteImage, FloatArray
+from palsy_cli.records import FloatArray
 from palsy_cli.simulate.muscles import INNER_LIP_PAIRS, LID_PAIRS
 from palsy_cli.stages import alignment
 from palsy_cli.stages.landmarks import CROP, standardise
@@ -122,14 +122,15 @@ def _plain(samples: FaceSamples, rows: np.ndarray[Any, Any]) -> tuple[Tensor, Te
 def _frame(samples: FaceSamples, row: int) -> tuple[np.ndarray[Any, Any], FloatArray]:
     """Grey 96x96 crop (uint8) and its points, framed as at inference."""
     matrix = alignment.crop_similarity(alignment.five_points(samples.points[row]), size=CROP)
-    return _grey_crop(samples.images[row], matrix), alignment.transform_points(samples.points[row], matrix)
+    crop = alignment.warp_grey(samples.images[row], matrix, (CROP, CROP))
+    return crop, alignment.transform_points(samples.points[row], matrix)
 
 
 def _draw(samples: FaceSamples, row: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], FloatArray, bool]:
     """The same, framed as a wobbly detector would, at times of low resolution or mirrored; whether it is mirrored."""
     matrix = alignment.crop_similarity(alignment.five_points(samples.points[row]), size=CROP)
     matrix = alignment.compose(jitter_matrix(rng, size=CROP, degrees=7, scale=0.07, shift=0.03), matrix)
-    crop = _grey_crop(samples.images[row], matrix)
+    crop = alignment.warp_grey(samples.images[row], matrix, (CROP, CROP))
     points = alignment.transform_points(samples.points[row], matrix)
     mirrored = bool(rng.random() < 0.5)
     if mirrored:
@@ -138,7 +139,3 @@ def _draw(samples: FaceSamples, row: int, rng: np.random.Generator) -> tuple[np.
         side = int(rng.integers(36, CROP))
         crop = cv2.resize(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), (CROP, CROP))
     return crop, points, mirrored
-
-
-def _grey_crop(image: ByteImage, matrix: FloatArray) -> np.ndarray[Any, Any]:
-    return np.asarray(cv2.cvtColor(alignment.warp(image, matrix, (CROP, CROP)), cv2.COLOR_RGB2GRAY), np.uint8)
