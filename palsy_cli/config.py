@@ -79,6 +79,8 @@ class LandmarkSettings:
     passes: int = 2
     #: Seconds between two first passes over a face that moves evenly; 0 makes one for every frame.
     first_pass_every_s: float = 0.1
+    #: Seconds between two frames whose points are looked for while a face keeps still; 0 looks at every frame.
+    look_every_s: float = 0.085
     #: A frame whose heat-map peaks (0..1, mean of the 68) are lower shows no face that can be measured. Faces of real
     #: recordings reach 0.79 and more, profiles and false detections 0.61 at most (docs/benchmarks).
     min_peak: float = 0.68
@@ -270,6 +272,7 @@ class Execution:
 PAPER_OVERRIDES: dict[str, object] = {
     "face.detect_every_s": 0.0,
     "landmarks.weighted": False,
+    "landmarks.look_every_s": 0.0,
     "landmarks.passes": 1,
     "landmarks.min_peak": 0.0,
     "keyframes.threshold": 3.0,

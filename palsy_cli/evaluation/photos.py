@@ -14,7 +14,7 @@ from palsy_cli.evaluation.workers import Context
 from palsy_cli.records import FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.detection import Detections, choose_detector
-from palsy_cli.stages.landmarks import locate
+from palsy_cli.stages.locating import locate
 
 #: A detection is the photo's face when its eyes' middle lies within this part of the eye distance of the true one.
 _SAME_FACE = 0.5

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from palsy_cli.networks.landmark_fcn import decode_heatmaps
-from palsy_cli.records import FloatArray, Keyframes, Landmarks
+from palsy_cli.records import FloatArray, Frame, Keyframes, Landmarks
 from palsy_cli.selftest.checks import Check
 from palsy_cli.selftest.golden import Facts, golden_settings
 from palsy_cli.selftest.stand_ins import FixedMaps, filmed, known_track, noise, plain_face
 from palsy_cli.stages import alignment
 from palsy_cli.stages.halves import split_halves
 from palsy_cli.stages.keyframes import choose, facing_as_usual, find_candidates, select_keyframes, smooth
-from palsy_cli.stages.landmarks import fit_landmarks, locate, standardise
+from palsy_cli.stages.landmarks import fit_landmarks
+from palsy_cli.stages.locating import CROP, locate, standardise
+from palsy_cli.stages.point_finder import PointFinder
 from palsy_cli.stages.regions import REGION_NAMES, mirror_mask, region_masks
 
 #: Some of the 68 points: chin, nose tip, outer eye corners, mouth corners.
 SOME = [8, 30, 36, 45, 48, 54]
+#: Distance of the pupils in the heat maps of ``_fixed_maps``.
+_MAP_UNIT = 26.0
 
 
 def mirrored_names() -> Facts:
@@ -99,6 +104,11 @@ def faint_faces() -> Facts:
     return found
 
 
+def looks() -> Facts:
+    """How many frames are looked at of a face that keeps still, or moves once a little or a little more."""
+    return {name: _looks(by) for name, by in (("still", 0.0), ("near", 0.098), ("far", 0.102))}
+
+
 def differing_faces() -> Facts:
     """Faces that grow brighter step by step: which are kept, and how many at most."""
     brightness = np.array([100, 101, 102, 103, 103, 106, 100, 100])
@@ -164,7 +174,9 @@ def checks() -> list[Check]:
     cases = {
         "points": (mirrored_names,),
         "alignment": (standard_places, upright_crop, resampling),
-        "landmarks": (standardised_crop, heat_map, located_points, faint_faces),
+        "landmarks": (faint_faces,),
+        "point_finder": (looks,),
+        "locating": (standardised_crop, heat_map, located_points),
         "keyframes": (differing_faces, turned_heads, chosen_frames),
         "halves": (two_halves,),
         "regions": (painted_parts,),
@@ -174,7 +186,20 @@ def checks() -> list[Check]:
 
 def _fixed_maps(*, height: float = 0.9) -> Any:
     """Heat maps of a face in the middle of the crop."""
-    return cast("Any", FixedMaps(plain_face(centre=(47.5, 30.0), unit=26.0), height=height).eval())
+    return cast("Any", FixedMaps(plain_face(centre=(47.5, 30.0), unit=_MAP_UNIT), height=height).eval())
+
+
+def _looks(by: float) -> int:
+    """Looks at 24 frames of a face that is, from the tenth on, elsewhere by so many eye distances."""
+    settings = dataclasses.replace(golden_settings().landmarks, passes=1, flip_average=False)
+    network, five = _fixed_maps(), alignment.five_points(plain_face(centre=(100.0, 80.0), unit=40.0))
+    eye_distance = _MAP_UNIT / alignment.crop_similarity(five, size=CROP)[0, 0]
+    faces = np.tile(five, (24, 1, 1))
+    faces[9:, :, 0] += by * eye_distance
+    finder = PointFinder(network, settings)
+    list(finder.add([Frame(i, i / 30, image) for i, image in enumerate(noise(200, 24))], faces))
+    list(finder.finish())
+    return int(network.looks)
 
 
 def _keyframes(aligned: Any) -> Keyframes:

@@ -30,7 +30,7 @@ from palsy_cli.records import ByteImage, FloatArray
 from palsy_cli.stages import alignment
 from palsy_cli.stages.detection import choose_detector
 from palsy_cli.stages.keyframes import COMPARE_SIDE
-from palsy_cli.stages.landmarks import locate
+from palsy_cli.stages.locating import locate
 from palsy_cli.stages.video import iter_frames, read_clip
 from palsy_cli.training.samples import CACHE_MARGIN, CACHE_SIDE, FaceSamples
 

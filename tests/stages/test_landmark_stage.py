@@ -18,16 +18,9 @@ from palsy_cli.networks.registry import build_network
 from palsy_cli.records import ByteImage, Clip, FaceTrack, Frame
 from palsy_cli.selftest.stand_ins import as_tiles
 from palsy_cli.stages import alignment
-from palsy_cli.stages.landmarks import (
-    CROP,
-    ForeseenPoints,
-    PointFinder,
-    find_points,
-    fit_landmarks,
-    locate,
-    standardise,
-    without_points,
-)
+from palsy_cli.stages.landmarks import ForeseenPoints, fit_landmarks, without_points
+from palsy_cli.stages.locating import CROP, find_points, locate, standardise
+from palsy_cli.stages.point_finder import PointFinder
 from palsy_cli.stages.video import iter_frames, read_clip
 
 SIZE = 160
@@ -80,7 +73,8 @@ def test_the_first_of_two_passes_asks_the_first_stage_alone(network: CascadedFCN
         for name, stage in (("first", network.stage1), ("second", network.stage2))
     ]
     five = np.tile(alignment.five_points(neutral_points() * CROP / 512), (3, 1, 1))
-    locate([cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB) for crop in crops()], five, network, LandmarkSettings(passes=2, flip_average=False))
+    pictures = [cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB) for crop in crops()]
+    locate(pictures, five, network, LandmarkSettings(passes=2, flip_average=False))
     for hook in hooks:
         hook.remove()
     assert asked == ["first", "first", "second"]
@@ -151,7 +145,9 @@ def test_points_that_were_foreseen_are_not_looked_for_again(tmp_path: Path) -> N
     frames = list(iter_frames(clip))
     foreseen = ForeseenPoints(network, settings, batch_size=3, on_found=lambda seen, _: shown.append(len(seen)))  # type: ignore[arg-type]
     foreseen.add(frames, track.points)
-    assert shown == [2, 2] and foreseen.came_true(track)
+    assert shown == [3], "whether the last one begins a stretch of its own is not known yet"
+    foreseen.finish()
+    assert shown == [3, 1] and foreseen.came_true(track)
     again: list[int] = []
     found = fit_landmarks(clip, track, network, settings, foreseen=foreseen, on_frame=again.append)  # type: ignore[arg-type]
     plain = fit_landmarks(clip, track, network, settings)  # type: ignore[arg-type]
@@ -166,6 +162,7 @@ def test_another_face_than_foreseen_is_looked_for(tmp_path: Path) -> None:
     network = Brightest().eval()
     foreseen = ForeseenPoints(network, settings)  # type: ignore[arg-type]
     foreseen.add(list(iter_frames(clip)), track.points + np.array([0.0, 9.0, 0.0])[:, None, None])
+    foreseen.finish()
     assert not foreseen.came_true(track)
     again: list[int] = []
     found = fit_landmarks(clip, track, network, settings, foreseen=foreseen, on_frame=again.append)  # type: ignore[arg-type]
@@ -173,6 +170,7 @@ def test_another_face_than_foreseen_is_looked_for(tmp_path: Path) -> None:
     assert np.abs(found.points - spots[:, None]).max() < 0.5
     fewer = ForeseenPoints(network, settings)  # type: ignore[arg-type]
     fewer.add(list(iter_frames(clip)), track.points)
+    fewer.finish()
     assert not fewer.came_true(track_of(3, ("", "blurred", ""))), "a face that is nobody's was shown, too"
 
 
@@ -184,10 +182,13 @@ class Template(nn.Module):
         self.gain = nn.Parameter(torch.ones(()))
         self.face = face
         self.first_passes = 0
+        self.second_passes = 0
 
     def tiles(self, x: Tensor, *, stages: int = 2, points: Sequence[int] | None = None) -> Tensor:
         if stages == 1:
             self.first_passes += len(x)
+        else:
+            self.second_passes += len(x)
         maps = torch.zeros(len(x), 68, CROP, CROP)
         for row, picture in enumerate(x[:, 0]):
             y, x_nose = divmod(int(picture.argmax()), CROP)
@@ -261,15 +262,46 @@ def test_a_face_elsewhere_is_looked_at_at_once() -> None:
     assert network.first_passes == 3, "the second frame is like the first"
 
 
-def test_a_single_pass_lets_no_frame_wait() -> None:
+def test_a_single_pass_makes_no_first_one() -> None:
     face = (neutral_points() - 256) * 0.2 + CROP / 2
     spots = np.full((3, 2), 80.0)
     five = np.tile(alignment.five_points(face - face[30] + 80.0), (3, 1, 1))
     network = Template(face)
     settings = LandmarkSettings(top_k=1, flip_average=False, passes=1, min_peak=0.0)
     finder = PointFinder(network, settings)  # type: ignore[arg-type]
-    assert [len(shown) for shown, _, _ in finder.add(film_of_spot(spots, fps=30), five)] == [3]
-    assert network.first_passes == 0 and not list(finder.finish())
+    assert len(follow(finder, film_of_spot(spots, fps=30), five, at_once=3)) == 3
+    assert network.first_passes == 0
+
+
+def looked_at(spots: np.ndarray, *, fps: float, every_s: float, at_once: int = 16) -> tuple[np.ndarray, int]:
+    """The points of a film of a spot, where the detector finds a face in one place, and how many frames were seen."""
+    face = (neutral_points() - 256) * 0.2 + CROP / 2
+    five = np.tile(alignment.five_points(face - face[30] + spots[0]), (len(spots), 1, 1))
+    network = Template(face)
+    settings = LandmarkSettings(top_k=1, flip_average=False, min_peak=0.0, passes=1, look_every_s=every_s)
+    finder = PointFinder(network, settings)  # type: ignore[arg-type]
+    return follow(finder, film_of_spot(spots, fps=fps), five, at_once=at_once), network.second_passes
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 16])
+@pytest.mark.parametrize(("fps", "looks"), [(10, 48), (25, 24 + 3), (30, 24 + 3), (60, 12 + 9), (240, 12 + 9)])
+def test_a_face_that_keeps_still_is_looked_at_now_and_then(fps: float, looks: int, at_once: int) -> None:
+    """Every second frame or every fourth one; each in the first stretch, the last, and that before it."""
+    still = np.full((48, 2), 80.0)
+    points, seen = looked_at(still, fps=fps, every_s=0.085, at_once=at_once)
+    assert seen == looks and np.ptp(points, axis=0).max() < 1e-6
+    assert looked_at(still, fps=fps, every_s=0.0)[1] == 48
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 16])
+@pytest.mark.parametrize("start", range(8, 13))
+def test_a_short_movement_is_seen_in_each_of_its_frames(start: int, at_once: int) -> None:
+    """Up, and down again within a tenth of a second: a blink, wherever it begins between two looks."""
+    spots = np.full((24, 2), 80.0)
+    spots[start : start + 3] += [[6.0, 0.0], [12.0, 0.0], [6.0, 0.0]]
+    points, looks = looked_at(spots, fps=30, every_s=0.085, at_once=at_once)
+    assert np.abs(points - looked_at(spots, fps=30, every_s=0.0)[0]).max() < 1e-3
+    assert looks < 24, "what is far from it keeps still"
 
 
 def test_a_device_with_little_memory_gives_the_same_points() -> None:

@@ -16,7 +16,7 @@ from palsy_cli.points import MIRROR_68
 from palsy_cli.records import FloatArray
 from palsy_cli.simulate.muscles import INNER_LIP_PAIRS, LID_PAIRS
 from palsy_cli.stages import alignment
-from palsy_cli.stages.landmarks import CROP, standardise
+from palsy_cli.stages.locating import CROP, standardise
 from palsy_cli.training.augment import jitter_light, jitter_matrix
 from palsy_cli.training.batches import count_batches, deal
 from palsy_cli.training.losses import bell_centres
