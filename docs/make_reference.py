@@ -96,8 +96,9 @@ patient's left standing for both sides.
 - **Axes** are the face's own: x through the middles of the eyes, y up, from four canthi and the root of the nose (36,
   39, 42, 45, 27) in each frame. A tilted or approaching head changes nothing; frames in which the nose tip leaves its
   resting place by more than `clinic.max_head_turn` are left out.
-- **Rest** is the resting keyframes and what lies within 0.2 s of them; values are medians over those frames, and over
-  the frames in which a movement is at 80 % of its extent or more.
+- **Rest** is every frame in which no length differs by more than a millimetre (or 1.5 times what is usual there) from
+  the frames within 0.2 s of the resting keyframes, or what a table of tasks says. Values are medians over those frames,
+  and over the frames in which a movement is at 80 % of its extent or more.
 - **Skin**: points found anew in each frame take back half of a movement, so those of the resting face are followed by
   dense optical flow into stills, faces taken four times a second. Between two stills they go as the points found there
   do, times what these take back. The points of the lids are those found.

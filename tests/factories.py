@@ -15,7 +15,7 @@ from palsy_cli.clinic.examine import Examined
 from palsy_cli.clinic.face_frame import lay_on_face
 from palsy_cli.clinic.intervals import score_with_intervals
 from palsy_cli.clinic.measures import measure_face, sample_face
-from palsy_cli.clinic.stills import Stills, grey
+from palsy_cli.clinic.stills import Stills
 from palsy_cli.clinic.tasks import find_movements
 from palsy_cli.config import Settings
 from palsy_cli.records import (
@@ -205,7 +205,7 @@ def measured(record: Assessment) -> Examined:
 
 def stills_of(keyframes: Keyframes) -> Stills:
     """Stills that show what the keyframes show."""
-    faces = np.stack([grey(face) for face in keyframes.faces])
+    faces = np.stack([cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in keyframes.faces])
     return Stills(keyframes.frames, faces, keyframes.face_points)
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from palsy_cli.clinic.blinks import find_blinks
-from palsy_cli.clinic.curves import measure
+from palsy_cli.clinic.curves import CURVES, measure
+from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.flow import follow
 from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
-from palsy_cli.clinic.stills import Stills, grey
+from palsy_cli.clinic.stills import Stills
 from palsy_cli.clinic.tasks import find_movements, told_movements
 from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
@@ -35,8 +36,12 @@ from palsy_cli.records import (
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 #: The points show at least this part of a movement, as its inverse.
 _MOST_TAKEN_BACK = 2.5
-#: Resting keyframes from which the skin is followed, at most: each shows it a little otherwise.
+#: Resting stills from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
+#: Frames in which no length differs by more from what it is at rest show the rest, too: eye distances (a millimetre).
+_CALM = 0.016
+#: Or by so many times what is usual around the resting keyframes.
+_TREMBLES = 1.5
 #: Frames this near in time to a resting keyframe show the rest, too.
 _AROUND_S = 0.2
 
@@ -73,17 +78,17 @@ def examine(
     Returns:
         Measures; none, and a reason, where no resting frame is known.
     """
-    chosen = _told_rest(keyframes, told) or list(action_units.rest)
+    told_rest = _told_rest(keyframes, told)
+    chosen = told_rest or list(action_units.rest)
     if not chosen:
         return _nothing("no resting frame is known")
-    at_rest = _near(track.times_s, keyframes.times_s[chosen])
-    face = lay_on_face(landmarks.points, track.times_s, at_rest, max_head_turn=settings.max_head_turn)
-    if face is None:
-        return _nothing("no resting frame has points")
-    at_rest &= np.asarray(np.isfinite(face.points).all((1, 2)))
-    if not at_rest.any():
-        return _nothing("the head is turned otherwise in each resting frame")
-    _follow_skin(face, keyframes, chosen, stills)
+    laid = _lay(landmarks, track.times_s, _near(track.times_s, keyframes.times_s[chosen]), settings)
+    if not told_rest and not isinstance(laid, str):
+        laid = _lay(landmarks, track.times_s, _alike(*laid), settings)
+    if isinstance(laid, str):
+        return _nothing(laid)
+    face, at_rest = laid
+    _follow_skin(face, at_rest, stills)
     unit_px = float(np.median(face.unit_px[at_rest]))
     if unit_px < settings.min_unit_px:
         return _nothing(
@@ -113,6 +118,17 @@ def examine(
         turned_frames=int(face.turned.sum()),
     )
     return Examined(clinic, tuple(samples))
+
+
+def _lay(
+    landmarks: Landmarks, times_s: FloatArray, at_rest: npt.NDArray[np.bool_], settings: ClinicSettings
+) -> tuple[FacePoints, npt.NDArray[np.bool_]] | str:
+    """The points on the face, and the frames at rest (N,) that can be used; else why there are none."""
+    face = lay_on_face(landmarks.points, times_s, at_rest, max_head_turn=settings.max_head_turn)
+    if face is None:
+        return "no resting frame has points"
+    used = at_rest & np.asarray(np.isfinite(face.points).all((1, 2)))
+    return (face, used) if used.any() else "the head is turned otherwise in each resting frame"
 
 
 def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
@@ -155,7 +171,7 @@ def _blocks(times_s: FloatArray, stills: Stills) -> npt.NDArray[np.int64]:
     return np.searchsorted((taken_s[1:] + taken_s[:-1]) / 2, times_s)
 
 
-def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills: Stills) -> None:
+def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Stills) -> None:
     """Move all points but those of the lids, in place, to where the skin of the resting face has gone.
 
     The skin is followed from still to still. Where it cannot be followed, and between stills, it goes as the points do,
@@ -164,32 +180,38 @@ def _follow_skin(face: FacePoints, keyframes: Keyframes, rest: list[int], stills
     stills = stills.only(np.asarray(np.isfinite(face.points[stills.frames]).all((1, 2))))
     if not len(stills.frames):
         return
-    (skin, trust), taken_s = _skin(keyframes, rest[:_REFERENCES], stills), face.times_s[stills.frames]
-    seen = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN]
+    seen, taken_s = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN], face.times_s[stills.frames]
+    resting = at_rest[stills.frames]
+    skin, trust = _skin(stills, _calmest(seen, resting), resting)
     gain = _taken_back(seen, skin, trust)
     moved = trust * skin + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
         column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
-        at_rest = face.rest[_SKIN[place[0]], place[1]]
+        own_rest = face.rest[_SKIN[place[0]], place[1]]
         even, own = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
-        column[:] = at_rest + own + gain * (column - at_rest - even)
+        column[:] = own_rest + own + gain * (column - own_rest - even)
 
 
-def _skin(keyframes: Keyframes, rest: list[int], stills: Stills) -> tuple[FloatArray, FloatArray]:
+def _calmest(seen: FloatArray, resting: npt.NDArray[np.bool_]) -> list[int]:
+    """The stills from which the skin is followed: of those at rest whose points (M, P, 2) have moved least."""
+    apart = np.where(resting, 0.0, np.inf) + np.linalg.norm(seen, axis=2).sum(1)
+    return [int(place) for place in np.argsort(apart, kind="stable")[: max(1, min(_REFERENCES, int(resting.sum())))]]
+
+
+def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """(M, P, 2) how far the skin has moved in each still, on the face, and trust in it (M, P, 1).
 
-    The mean of what each resting face tells, as far as that is trusted.
+    The mean of what each reference tells, as far as that is trusted; where the skin mostly is at rest it has not moved.
     """
-    faces = np.concatenate([np.stack([grey(keyframes.faces[i]) for i in rest]), stills.faces])
-    order, told, trusts = np.arange(len(faces), dtype=float), [], []
-    for place, keyframe in enumerate(rest):
-        followed = follow(faces[place], keyframes.face_points[keyframe], faces)
+    order, told, trusts = np.arange(len(stills.faces), dtype=float), [], []
+    for place in references:
+        followed = follow(stills.faces[place], stills.points[place], stills.faces)
         on_face = lay_on_face(followed.points, order, order == place, max_head_turn=np.inf)
         if on_face is None:
-            raise ValueError("a resting keyframe has no points")
-        moved = on_face.points[:, _SKIN] - on_face.points[: len(rest), _SKIN].mean(0)
-        told.append(moved[len(rest) :])
-        trusts.append(followed.trust[len(rest) :, _SKIN, None])
+            raise ValueError("a still has no points")
+        zero = resting if resting.any() else order == place
+        told.append(on_face.points[:, _SKIN] - np.median(on_face.points[zero][:, _SKIN], axis=0))
+        trusts.append(followed.trust[:, _SKIN, None])
     trust = np.mean(trusts, axis=0)
     return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
 
@@ -198,6 +220,14 @@ def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float
     """How many times as far the skin moves as the points (M, P, 2) do, at least once, by weighted least squares."""
     ratio = (trust * seen * moved).sum() / max((trust * seen**2).sum(), 1e-9)
     return float(np.clip(ratio, 1.0, _MOST_TAKEN_BACK))
+
+
+def _alike(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N,) True for every frame in which no length is otherwise than at rest, as far as the points tremble there."""
+    lengths = [name for name in CURVES if DEFINITIONS[name].kind == "length"]
+    now, rest = measure(face.points), measure(face.rest[None])
+    apart = np.stack([np.abs(now[name] - rest[name]).max(1) for name in lengths]).max(0)
+    return np.asarray(apart <= max(_CALM, _TREMBLES * float(np.median(apart[at_rest]))))
 
 
 def _near(times_s: FloatArray, moments_s: FloatArray) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -104,8 +103,3 @@ class StillTaker:
         share = (own.time_s - before.time_s) / (after.time_s - before.time_s)
         even = before.points + share * (after.points - before.points)
         self._missed[place] = float(np.linalg.norm(own.points - even, axis=1).max())
-
-
-def grey(face: ByteImage) -> ByteImage:
-    """(S, S) of a face (S, S, 3)."""
-    return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -112,6 +112,22 @@ def test_a_movement_is_measured_whether_or_not_a_keyframe_shows_it() -> None:
         assert excursions(clinic, name) == pytest.approx(excursions(examined(0.5, ipd_mm=62.0), name))
 
 
+def test_every_frame_at_rest_counts_whichever_was_found() -> None:
+    """The points tremble, and which of many resting frames the networks like best is chance."""
+    found, settings = recording(1.0), ClinicSettings(ipd_mm=62.0)
+    trembling = found.truth + np.random.default_rng(3).normal(0.0, 0.15, found.truth.shape)
+    k, landmarks = found.keyframes, Landmarks(trembling, found.landmarks.confidence)
+    last = len(k.frames) - 1
+    clinics = [
+        examine(found.track, landmarks, k, stills_of(k), resting(k, rest), settings).clinic for rest in (0, last)
+    ]
+    apart = np.linalg.norm(found.truth - found.truth[0], axis=2).max(1) * 62.0 / np.ptp(found.truth[0, [36, 45], 0])
+    assert 0.6 * (apart < 0.5).sum() < clinics[0].rest_frames < (apart < 2.5).sum(), "millimetres"
+    for one, other in zip(clinics[0].measures, clinics[1].measures, strict=True):
+        if one.task == "rest" and one.left is not None and one.right is not None and one.name != "mouth_area":
+            assert (other.left, other.right) == pytest.approx((one.left, one.right), abs=0.005), one.name
+
+
 def test_where_the_skin_cannot_be_followed_the_points_are_believed() -> None:
     """Teeth that show, a hand: what is found of a patch that has vanished lies here and there."""
     found, settings = recording(1.0), ClinicSettings(ipd_mm=62.0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from factories import neutral_points
 
 from palsy_cli.clinic import stills
-from palsy_cli.clinic.stills import Stills, StillTaker, grey
+from palsy_cli.clinic.stills import Stills, StillTaker
 from palsy_cli.records import FloatArray, Frame
 from palsy_cli.stages import alignment
 from palsy_cli.stages.keyframes import FACE_SIDE, upright_crop
@@ -44,7 +45,7 @@ def test_they_are_cut_as_keyframes_are() -> None:
     taker = StillTaker()
     taker.add([Frame(0, 0.0, image)], points)
     found, upright = taker.finish(), upright_crop(points[0])
-    face = grey(alignment.warp(image, upright, (FACE_SIDE, FACE_SIDE)))
+    face = cv2.cvtColor(alignment.warp(image, upright, (FACE_SIDE, FACE_SIDE)), cv2.COLOR_RGB2GRAY)
     assert np.abs(found.faces[0].astype(int) - face.astype(int)).max() <= 2
     assert np.array_equal(found.points[0], alignment.transform_points(points[0], upright))
 
