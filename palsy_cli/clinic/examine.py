@@ -193,9 +193,9 @@ def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Still
 
 
 def _calmest(seen: FloatArray, resting: npt.NDArray[np.bool_]) -> list[int]:
-    """The stills from which the skin is followed: of those at rest whose points (M, P, 2) have moved least."""
-    apart = np.where(resting, 0.0, np.inf) + np.linalg.norm(seen, axis=2).sum(1)
-    return [int(place) for place in np.argsort(apart, kind="stable")[: max(1, min(_REFERENCES, int(resting.sum())))]]
+    """The stills from which the skin is followed: those whose points (M, P, 2) have moved least, at rest if any is."""
+    order = np.lexsort((np.linalg.norm(seen, axis=2).sum(1), ~resting))
+    return [int(place) for place in order[: max(1, min(_REFERENCES, int(resting.sum())))]]
 
 
 def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
