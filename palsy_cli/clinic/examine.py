@@ -181,8 +181,10 @@ def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Still
     if not len(stills.frames):
         return
     seen, taken_s = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN], face.times_s[stills.frames]
-    resting = at_rest[stills.frames]
-    skin, trust = _skin(stills, _calmest(seen, resting), resting)
+    apart = np.linalg.norm(seen, axis=2).sum(1)
+    resting = at_rest[stills.frames] if at_rest[stills.frames].any() else apart == apart.min()
+    calmest = np.flatnonzero(resting)[np.argsort(apart[resting], kind="stable")]
+    skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting)
     gain = _taken_back(seen, skin, trust)
     moved = trust * skin + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
@@ -190,12 +192,6 @@ def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Still
         own_rest = face.rest[_SKIN[place[0]], place[1]]
         even, own = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
         column[:] = own_rest + own + gain * (column - own_rest - even)
-
-
-def _calmest(seen: FloatArray, resting: npt.NDArray[np.bool_]) -> list[int]:
-    """The stills from which the skin is followed: those whose points (M, P, 2) have moved least, at rest if any is."""
-    order = np.lexsort((np.linalg.norm(seen, axis=2).sum(1), ~resting))
-    return [int(place) for place in order[: max(1, min(_REFERENCES, int(resting.sum())))]]
 
 
 def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
@@ -209,8 +205,7 @@ def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.boo
         on_face = lay_on_face(followed.points, order, order == place, max_head_turn=np.inf)
         if on_face is None:
             raise ValueError("a still has no points")
-        zero = resting if resting.any() else order == place
-        told.append(on_face.points[:, _SKIN] - np.median(on_face.points[zero][:, _SKIN], axis=0))
+        told.append(on_face.points[:, _SKIN] - np.median(on_face.points[resting][:, _SKIN], axis=0))
         trusts.append(followed.trust[:, _SKIN, None])
     trust = np.mean(trusts, axis=0)
     return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)

@@ -207,7 +207,7 @@ class _Framing:
         if not due:
             return []
         done, self._waiting = self._waiting[: due[-1] + 1], self._waiting[due[-1] + 1 :]
-        if self._settings.passes == 1:
+        if self._settings.passes <= 1:
             return done
         frames = [row.frame for row in done]
         five = self._correct(frames, np.stack([row.five for row in done]), due)
