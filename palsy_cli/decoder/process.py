@@ -222,6 +222,13 @@ class Decoder:
         return VideoError(f"{task.path}: the decoder crashed ({how}; damaged file?); copy or export it again")
 
 
+#: What glibc reads once when it is loaded: few arenas, and room for pictures that is not given back after each.
+_MALLOC = {
+    "MALLOC_ARENA_MAX": "4",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
 #: Every decoder of this process, and the one that waits for a task. ``deque`` needs no lock, which a generator that is
 #: collected at any moment could not take.
 _living: WeakSet[Decoder] = WeakSet()
@@ -229,9 +236,9 @@ _idle: deque[Decoder] = deque()
 
 
 def _environment(limits: VideoSettings) -> dict[str, str]:
-    """Ours, with what OpenCV reads once when it is loaded, and with libraries that reserve little memory."""
+    """Ours, with what OpenCV reads once when it is loaded, with libraries that reserve little memory and keep it."""
     limited = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(limits.max_pixels), "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **limited, "MALLOC_ARENA_MAX": "4"}
+    return {**os.environ, **limited, **_MALLOC}
 
 
 def _take(limits: VideoSettings) -> Decoder:
