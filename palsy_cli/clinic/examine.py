@@ -182,7 +182,9 @@ def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Still
         return
     seen, taken_s = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN], face.times_s[stills.frames]
     apart = np.linalg.norm(seen, axis=2).sum(1)
-    resting = at_rest[stills.frames] if at_rest[stills.frames].any() else apart == apart.min()
+    resting = at_rest[stills.frames]
+    if not resting.any():
+        resting = apart == apart.min()
     calmest = np.flatnonzero(resting)[np.argsort(apart[resting], kind="stable")]
     skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting)
     gain = _taken_back(seen, skin, trust)

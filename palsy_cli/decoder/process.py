@@ -222,7 +222,8 @@ class Decoder:
         return VideoError(f"{task.path}: the decoder crashed ({how}; damaged file?); copy or export it again")
 
 
-#: What glibc reads once when it is loaded: few arenas, and room for pictures that is not given back after each.
+#: What glibc reads once when it is loaded: few arenas, and room for pictures that is not given back after each. Not all
+#: of it, as ``networks.device.keep_freed_memory`` does: this process waits for the next video within a limit of memory.
 _MALLOC = {
     "MALLOC_ARENA_MAX": "4",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
