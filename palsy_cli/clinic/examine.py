@@ -36,6 +36,8 @@ from palsy_cli.records import (
 _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 #: The points show at least this part of a movement, as its inverse.
 _MOST_TAKEN_BACK = 2.5
+#: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
+_ASTRAY, _STEEPNESS = 0.12, 8
 #: Resting stills from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
 #: Frames in which no length differs by more from what it is at rest show the rest, too: eye distances (a millimetre).
@@ -187,6 +189,7 @@ def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Still
         resting = apart == apart.min()
     calmest = np.flatnonzero(resting)[np.argsort(apart[resting], kind="stable")]
     skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting)
+    trust = trust * _credible(seen, skin)
     gain = _taken_back(seen, skin, trust)
     moved = trust * skin + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
@@ -211,6 +214,19 @@ def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.boo
         trusts.append(followed.trust[:, _SKIN, None])
     trust = np.mean(trusts, axis=0)
     return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
+
+
+def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
+    """(M, P, 1) 0..1, how far to believe that the skin has moved (M, P, 2) where its points were seen to move.
+
+    The points take back part of a movement, but go its way. What is far off it or against it only looks like that skin:
+    another tooth than that beside the corner of the mouth.
+    """
+    length = np.linalg.norm(seen, axis=-1, keepdims=True)
+    way = seen / np.maximum(length, 1e-9)
+    along = np.maximum((skin * way).sum(-1, keepdims=True), 0.0)
+    off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
+    return np.asarray(1.0 / (1.0 + (off / _ASTRAY) ** _STEEPNESS))
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:

@@ -10,11 +10,13 @@ import pytest
 from factories import make_assessment, stills_of
 
 from palsy_cli.clinic.examine import examine
+from palsy_cli.clinic.flow import Followed, follow
 from palsy_cli.config import ClinicSettings
 from palsy_cli.records import (
     ALL_AUS,
     ActionUnits,
     Assessment,
+    ByteImage,
     ClinicMeasures,
     FaceTrack,
     FloatArray,
@@ -148,6 +150,26 @@ def test_where_the_skin_cannot_be_followed_the_points_are_believed() -> None:
         pytest.approx(left, abs=0.024),
         pytest.approx(right, abs=0.012),
     ), "1.5 and 0.75 mm"
+
+
+def test_skin_that_goes_against_its_points_is_another_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mouth's corner is found in a tooth that looks like it, on the other side of where it lay."""
+    found, settings = recording(1.0), ClinicSettings(ipd_mm=62.0)
+    true = excursions(examined(1.0, ipd_mm=62.0), "commissure_excursion")
+    smiles = np.linalg.norm(found.truth[:, 54] - found.truth[0, 54], axis=1) > 2.0
+    assert 3 <= smiles.sum() < len(smiles)
+
+    def mislead(rest: ByteImage, points: FloatArray, faces: ByteImage) -> Followed:
+        followed = follow(rest, points, faces)
+        wrong, trust = followed.points.copy(), followed.trust.copy()
+        wrong[smiles, 54] = points[54] - (15.0, 0.0)
+        trust[smiles, 54] = 1.0
+        return Followed(wrong, trust)
+
+    monkeypatch.setattr("palsy_cli.clinic.examine.follow", mislead)
+    units, stills = resting(found.keyframes, 0), stills_of(found.keyframes)
+    clinic = examine(found.track, found.landmarks, found.keyframes, stills, units, settings).clinic
+    assert excursions(clinic, "commissure_excursion") == pytest.approx(true, abs=0.012), "0.75 mm"
 
 
 def test_the_scale_may_be_told() -> None:
