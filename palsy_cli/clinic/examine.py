@@ -38,6 +38,8 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
 _ASTRAY, _STEEPNESS = 0.12, 8
+#: A point that has gone less far, in eye distances (three millimetres), does not tell a way as surely.
+_WAY_SURE = 0.05
 #: Resting stills from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
 #: Frames in which no length differs by more from what it is at rest show the rest, too: eye distances (a millimetre).
@@ -226,7 +228,8 @@ def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
     way = seen / np.maximum(length, 1e-9)
     along = np.maximum((skin * way).sum(-1, keepdims=True), 0.0)
     off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
-    return np.asarray(1.0 / (1.0 + (off / _ASTRAY) ** _STEEPNESS))
+    sure = np.minimum(length / _WAY_SURE, 1.0)
+    return np.asarray(1.0 / (1.0 + (sure * off / _ASTRAY) ** _STEEPNESS))
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:
