@@ -4,9 +4,10 @@
 
 Simulated people whom no network was trained on (photos of $PALSY_DATA) perform the clinical protocol; each film is
 assessed as it is, mirrored (sides exchanged in the results), turned by 10 degrees both ways, and at half and at twice
-its size. Prints two Markdown tables. Of every kind of measure: the median and the largest change, in the measure's own
-unit of all values, and in percent of those that are large enough (lengths of 3 mm and more). Of weak side, grades and
-scales: how often they stay, and their largest change. Films and assessments that OUT holds already are kept.
+its size. Prints three Markdown tables. Of every kind of measure: the median and the largest change, in the measure's
+own unit of all values, and in percent of those that are large enough (lengths of 3 mm and more). Of each measure: by
+how much all its large values together change, with an interval over the people. Of weak side, grades and scales: how
+often they stay, and their largest change. Films and assessments that OUT holds already are kept.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ VARIANTS: dict[str, tuple[float, float]] = {
     "half": (0.0, 0.5),
     "twice": (0.0, 2.0),
 }
+GROUPS = tuple(dict.fromkeys(name.split()[0] for name in list(VARIANTS)[1:]))
 OTHER = {"left": "right", "right": "left"}
 #: Values below these are too small for a percentage.
 LEAST = {"mm": 3.0, "mm²": 30.0, "mm/s": 10.0, "degrees": 10.0, "share": 0.3, "AU steps": 1.0}
@@ -60,7 +62,7 @@ def main() -> None:
     chosen = parser.parse_args()
     folders = [chosen.out / str(person) for person in range(chosen.first, chosen.first + chosen.people)]
     make(folders, chosen.first)
-    sys.stdout.write("\n".join([*measure_table(folders), "", *result_table(folders), ""]))
+    sys.stdout.write("\n".join([*measure_table(folders), "", *shift_table(folders), "", *result_table(folders), ""]))
 
 
 def measure_table(folders: Sequence[Path]) -> Iterator[str]:
@@ -80,6 +82,37 @@ def measure_table(folders: Sequence[Path]) -> Iterator[str]:
     for (group, unit), found in changes.items():
         own, shares = np.array([a for a, _ in found]), np.array([b for _, b in found if b is not None])
         yield f"| {group} | {unit} | {len(own)} | {spread(own, 2)} | {len(shares)}: {spread(shares, 1)} |"
+
+
+def shift_table(folders: Sequence[Path]) -> Iterator[str]:
+    """Rows on each measure: what a kind of film does to the sum of its large values, apart from chance."""
+    sums: dict[tuple[str, str], dict[str, FloatArray]] = defaultdict(
+        lambda: {group: np.zeros((len(folders), 3)) for group in GROUPS}
+    )
+    for person, folder in enumerate(folders):
+        plain = values(folder / "plain")
+        for name in list(VARIANTS)[1:]:
+            for key, value in values(folder / name, exchanged=name == MIRRORED).items():
+                measure, unit = key[0], key[-1]
+                pair = abs(plain.get(key, np.nan)), abs(value)
+                # the mean of both, lest those be chosen whose plain value is large by chance
+                if np.mean(pair) >= LEAST.get(unit, np.inf):
+                    sums[measure, unit][name.split()[0]][person] += (*pair, 1)
+    yield f"| measure | unit | {' | '.join(f'{group}: n, change, %' for group in GROUPS)} |"
+    yield "|---|---|" + "---|" * len(GROUPS)
+    for (measure, unit), found in sorted(sums.items()):
+        yield f"| {measure} | {unit} | {' | '.join(shift(found[group]) for group in GROUPS)} |"
+
+
+def shift(sums: FloatArray) -> str:
+    """Change of a sum in percent with its 95 % bootstrap interval; ``(people, 3)`` sums before, after, and counts."""
+    sums = sums[sums[:, 2] > 0]
+    if len(sums) < 2:
+        return ""
+    drawn = sums[np.random.default_rng(0).integers(0, len(sums), (2000, len(sums)))].sum(axis=1)
+    low, high = np.percentile(100 * (drawn[:, 1] / drawn[:, 0] - 1), [2.5, 97.5])
+    before, after, count = sums.sum(axis=0)
+    return f"{count:.0f}, {100 * (after / before - 1):+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def spread(changes: FloatArray, digits: int) -> str:
