@@ -248,4 +248,7 @@ def _alike(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> npt.NDArray[np.b
 
 def _near(times_s: FloatArray, moments_s: FloatArray) -> npt.NDArray[np.bool_]:
     """(N,) True for times near one of some moments."""
-    return np.asarray((np.abs(times_s[:, None] - moments_s[None]) <= _AROUND_S).any(1))
+    near = np.zeros(len(times_s), bool)
+    for moment_s in moments_s:
+        near |= np.abs(times_s - moment_s) <= _AROUND_S
+    return near

@@ -116,7 +116,7 @@ class _Frames:
         self, name: str, task: str, values: FloatArray, made: Sequence[Movement], reason: str | None = None
     ) -> Sampled:
         """The values (N, sides) of one measure at the peak of each repetition; why a side may have none, if seen."""
-        peaks = [one.peak & self.seen for one in made]
+        peaks = self._peaks(made)
         parts = tuple(values[peak] for peak in peaks) or (values[:0],)
         own_blocks = tuple(self.blocks[peak] for peak in peaks) or (self.blocks[:0],)
         return Sampled(name, task, parts, own_blocks, reason if made and reason else NOT_MADE)
@@ -126,8 +126,8 @@ class _Frames:
         angles = np.full((len(self.seen), 2), np.nan)
         for column, side in enumerate(SIDES):
             moved = _corner(self.face.points, side) - _corner(self.face.rest[None], side)
-            peaks = [one.peak & self.seen for one in made]
-            reached = _median([float(np.median(np.linalg.norm(moved[p], axis=1))) for p in peaks if p.any()])
+            peaks = (moved[peak] for peak in self._peaks(made) if len(peak))
+            reached = _median([float(np.median(np.linalg.norm(own, axis=1))) for own in peaks])
             if reached is not None and reached >= LEAST:
                 angles[:, column] = np.degrees(np.arctan2(moved[:, 1], moved[:, 0]))
         yield self.sampled("smile_angle", "smile", angles, made, TOO_LITTLE)
@@ -140,6 +140,10 @@ class _Frames:
         whole = np.where(rest >= LEAST, rest, np.nan)
         yield self.sampled("lagophthalmos", task, now, made)
         yield self.sampled("closure", task, np.clip(1.0 - now / whole, 0.0, 1.0), made, "an eye is closed at rest")
+
+    def _peaks(self, made: Sequence[Movement]) -> list[npt.NDArray[np.int64]]:
+        """The frames of each peak in which the face is seen."""
+        return [one.peak[self.seen[one.peak]] for one in made]
 
     def _philtrum(self) -> FloatArray:
         """(N, 1)."""
@@ -188,7 +192,7 @@ def time_movements(face: FacePoints, movements: Sequence[Movement]) -> Iterator[
         made = [one for one in movements if one.task == task]
         moved = _moved(face, name) if made else np.zeros((0, 2))
         courses = [time_course(face.times_s, moved, one) for one in made]
-        frames = int(sum(one.peak.sum() for one in made))
+        frames = sum(len(one.peak) for one in made)
         for what, values in zip(("speed", "delay"), zip(*courses, strict=True) if made else ((), ()), strict=True):
             left, right = (_median([value[side] for value in values]) for side in (0, 1))
             unknown = None if None not in (left, right) else TOO_LITTLE if made else NOT_MADE

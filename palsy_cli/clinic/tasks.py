@@ -124,18 +124,18 @@ def _told_movement(face: FacePoints, moved: FloatArray, told: ToldTask) -> Movem
     rows = [row for row, name in enumerate(_FULL) if task_name(name) == told.task]
     extent = (moved @ directions[rows].T / lengths[rows]).max((1, 2))
     within = (times_s >= told.onset_s) & (times_s <= told.offset_s) & np.isfinite(extent)
-    peak = within.copy()
-    if within.any():
-        peak[within] = extent[within] >= _PEAK * max(extent[within].max(), 0.0)
+    peak = np.flatnonzero(within)
+    if len(peak):
+        peak = peak[extent[peak] >= _PEAK * max(extent[peak].max(), 0.0)]
     onset_s, offset_s = (float(t) for t in np.clip((told.onset_s, told.offset_s), times_s[0], times_s[-1]))
     return Movement(
         task=told.task,
         onset_s=onset_s,
-        peak_s=float(np.median(times_s[peak])) if peak.any() else (onset_s + offset_s) / 2,
+        peak_s=float(np.median(times_s[peak])) if len(peak) else (onset_s + offset_s) / 2,
         offset_s=offset_s,
         peak=peak,
         likeness=1.0,
-        points=np.median(face.points[peak], axis=0) if peak.any() else np.full((68, 2), np.nan),
+        points=np.median(face.points[peak], axis=0) if len(peak) else np.full((68, 2), np.nan),
         source=told.source,
     )
 
@@ -232,7 +232,7 @@ def _length_s(times_s: FloatArray, span: slice) -> float:
     return float(times_s[span.stop - 1] - times_s[span.start])
 
 
-def _edges(times_s: FloatArray, course: FloatArray, peak: BoolArray, room: slice) -> tuple[float, float]:
+def _edges(times_s: FloatArray, course: FloatArray, peak: npt.NDArray[np.int64], room: slice) -> tuple[float, float]:
     """When a closure begins and ends: where the line through two shares of its peak meets nothing, before and after.
 
     Lids come from the points in every frame, so that their course is steep, and late: points close an eye late.
@@ -240,14 +240,14 @@ def _edges(times_s: FloatArray, course: FloatArray, peak: BoolArray, room: slice
     Args:
         times_s: (N,) seconds.
         course: (N,) how far the movement is made.
-        peak: (N,) where it is furthest.
+        peak: (P,) frames in which it is furthest.
         room: frames within which it may begin and end.
     """
-    height, frames = float(np.median(course[peak])), np.flatnonzero(peak)
+    height = float(np.median(course[peak]))
     if height <= 0:  # the networks alone say that the eye closes
-        return float(times_s[frames[0]]), float(times_s[frames[-1]])
-    before = slice(room.start, int(frames[0]) + 1)
-    after = slice(int(frames[-1]), room.stop)
+        return float(times_s[peak[0]]), float(times_s[peak[-1]])
+    before = slice(room.start, int(peak[0]) + 1)
+    after = slice(int(peak[-1]), room.stop)
     onset_s = _edge(times_s[before][::-1], course[before][::-1] / height)
     offset_s = _edge(times_s[after], course[after] / height)
     return onset_s, offset_s
@@ -275,8 +275,7 @@ def _movement(
     room: tuple[slice | None, slice | None],
 ) -> Movement | None:
     """What kind of movement lies in some frames, between those before and after it; ``None`` for a blink."""
-    times_s, peak = face.times_s, np.zeros(len(extent), bool)
-    peak[span] = extent[span] >= _PEAK * extent[span].max()
+    times_s, peak = face.times_s, span.start + np.flatnonzero(extent[span] >= _PEAK * extent[span].max())
     furthest = np.median(moved[peak], axis=0)
     side = int(np.argmax(np.linalg.norm(furthest, axis=1)))
     likeness = _directions()[0] @ furthest[side] / np.linalg.norm(furthest[side])

@@ -27,8 +27,8 @@ def time_course(times_s: FloatArray, moved: FloatArray, movement: Movement) -> t
     speeds, begun = np.full(2, np.nan), np.full(2, np.nan)
     for i, side in enumerate(moved.T):
         seen = np.isfinite(side)
-        known, peak = span & seen, movement.peak & seen
-        reached = float(np.median(side[peak])) if peak.any() else 0.0
+        known, peak = span & seen, movement.peak[seen[movement.peak]]
+        reached = float(np.median(side[peak])) if len(peak) else 0.0
         if reached < LEAST or known.sum() < _FEWEST:
             continue
         steady = _steadied(side[known])

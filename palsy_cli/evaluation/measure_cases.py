@@ -112,7 +112,7 @@ def true_movements(script: Script, times_s: FloatArray) -> tuple[Movement, ...]:
     """The script's movements as the measures take them: furthest while they are held."""
     made = []
     for one in script.movements:
-        held = (times_s >= one.start_s + 0.8 * script.onset_s) & (times_s <= one.release_s)
+        held = np.flatnonzero((times_s >= one.start_s + 0.8 * script.onset_s) & (times_s <= one.release_s))
         middle = (one.start_s + script.onset_s + one.release_s) / 2
         over_s = one.release_s + script.offset_s
         made.append(Movement(task_name(one.task), one.start_s, middle, over_s, held, 1.0, np.zeros((68, 2))))

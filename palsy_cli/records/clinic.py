@@ -47,7 +47,7 @@ class Movement:
     Attributes:
         task: its name, ``None`` when it is none of those known.
         onset_s, peak_s, offset_s: when it begins, is furthest, and is over, in seconds.
-        peak: (N,) True in the frames in which it is furthest.
+        peak: (P,) the frames in which it is furthest, in order; an hour has a thousand movements.
         likeness: 0..1, how much it is like the task.
         points: (68, 2) the face at its peak, in coordinates of the face; NaN when it was not seen.
         source: who says what it is and when.
@@ -57,7 +57,7 @@ class Movement:
     onset_s: float
     peak_s: float
     offset_s: float
-    peak: npt.NDArray[np.bool_]
+    peak: npt.NDArray[np.int64]
     likeness: float
     points: FloatArray
     source: MovementSource = "found"

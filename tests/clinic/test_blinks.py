@@ -29,7 +29,7 @@ def found(times_s: FloatArray, fissure: FloatArray, *movements: Movement) -> tup
 
 
 def closing(onset_s: float, offset_s: float) -> Movement:
-    return Movement("gentle_eye_closure", onset_s, onset_s, offset_s, np.zeros(500, bool), 1.0, np.zeros((68, 2)))
+    return Movement("gentle_eye_closure", onset_s, onset_s, offset_s, np.arange(0), 1.0, np.zeros((68, 2)))
 
 
 def test_blinks_are_counted_per_minute() -> None:

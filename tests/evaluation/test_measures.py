@@ -27,7 +27,7 @@ CPU = Execution(device="cpu")
 
 
 def made(task: str, onset_s: float, offset_s: float) -> Movement:
-    return Movement(task, onset_s, (onset_s + offset_s) / 2, offset_s, np.zeros(4, bool), 1.0, np.zeros((68, 2)))
+    return Movement(task, onset_s, (onset_s + offset_s) / 2, offset_s, np.arange(0), 1.0, np.zeros((68, 2)))
 
 
 def test_a_movement_counts_by_name_beginning_and_end_and_only_once() -> None:

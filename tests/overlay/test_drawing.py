@@ -250,7 +250,7 @@ def test_results_are_said_as_in_the_report(assessment: Assessment, written: Writ
 def test_movements_are_named_while_they_last(assessment: Assessment, written: Written) -> None:
     def moved(task: str | None, onset_s: float, offset_s: float) -> Movement:
         middle_s = (onset_s + offset_s) / 2
-        return Movement(task, onset_s, middle_s, offset_s, np.zeros(7, bool), 0.9, neutral_points())
+        return Movement(task, onset_s, middle_s, offset_s, np.arange(0), 0.9, neutral_points())
 
     movements = (moved("smile", 0.04, 0.5), moved(None, 0.6, 0.7))
     named = [movement_at(movements, time_s) for time_s in (0.0, 0.04, 0.5, 0.55, 0.65, 0.9)]

@@ -133,7 +133,7 @@ def test_arrows_are_as_long_as_the_movement_and_on_their_sides() -> None:
     peak = rest.copy()
     peak[24] += (0.0, 0.10)
     peak[19] += (0.0, 0.05)
-    done = Movement("brow_raise", 0.0, 1.0, 2.0, np.ones(3, bool), 1.0, peak)
+    done = Movement("brow_raise", 0.0, 1.0, 2.0, np.arange(3), 1.0, peak)
     numbers_ = {("brow", "left"): "4.2", ("brow", "right"): "2.1", ("nasal wing", "left"): "9.9"}
     text = schematic.with_arrows(rest, [done], numbers_, mm=60.0, title="t")
     for side, point, rise in (("left", 24, 0.10), ("right", 19, 0.05)):
@@ -155,7 +155,7 @@ def test_a_mirrored_face_has_mirrored_arrows() -> None:
     tasks = [pull.tasks[0] for pull in schematic.PULLS]
 
     def drawn(at_rest: np.ndarray, at_peak: np.ndarray) -> str:
-        done = [Movement(task, 0.0, 1.0, 2.0, np.ones(3, bool), 1.0, at_peak) for task in tasks]
+        done = [Movement(task, 0.0, 1.0, 2.0, np.arange(3), 1.0, at_peak) for task in tasks]
         return schematic.with_arrows(at_rest, done, dict.fromkeys(names, "1"), mm=None, title="t")
 
     one = drawn(rest, peak)
