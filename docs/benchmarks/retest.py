@@ -20,7 +20,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -65,18 +65,34 @@ def main() -> None:
     sys.stdout.write("\n".join([*measure_table(folders), "", *shift_table(folders), "", *result_table(folders), ""]))
 
 
-def measure_table(folders: Sequence[Path]) -> Iterator[str]:
-    """Rows on the measures, by kind of film and unit."""
-    changes: dict[tuple[str, str], list[tuple[float, float | None]]] = defaultdict(list)
-    for folder in folders:
+class Twice(NamedTuple):
+    """One value of a person's plain film, and the same in a film of some kind."""
+
+    person: int
+    group: str
+    measure: str
+    unit: str
+    before: float
+    after: float
+
+
+def told_twice(folders: Sequence[Path]) -> Iterator[Twice]:
+    """What the plain film of a person tells and another one tells, too."""
+    for person, folder in enumerate(folders):
         plain = values(folder / "plain")
         for name in list(VARIANTS)[1:]:
             for key, value in values(folder / name, exchanged=name == MIRRORED).items():
                 if key in plain:
-                    unit = key[-1]
-                    large = abs(plain[key]) >= LEAST.get(unit, np.inf)
-                    share = 100 * abs(value / plain[key] - 1) if large else None
-                    changes[name.split()[0], unit].append((abs(value - plain[key]), share))
+                    yield Twice(person, name.split()[0], key[0], key[-1], plain[key], value)
+
+
+def measure_table(folders: Sequence[Path]) -> Iterator[str]:
+    """Rows on the measures, by kind of film and unit."""
+    changes: dict[tuple[str, str], list[tuple[float, float | None]]] = defaultdict(list)
+    for one in told_twice(folders):
+        large = abs(one.before) >= LEAST.get(one.unit, np.inf)
+        share = 100 * abs(one.after / one.before - 1) if large else None
+        changes[one.group, one.unit].append((abs(one.after - one.before), share))
     yield "| film | unit | values | change: median, 90th, largest | large ones, %: n, median, 90th, largest |"
     yield "|---|---|---|---|---|"
     for (group, unit), found in changes.items():
@@ -89,15 +105,11 @@ def shift_table(folders: Sequence[Path]) -> Iterator[str]:
     sums: dict[tuple[str, str], dict[str, FloatArray]] = defaultdict(
         lambda: {group: np.zeros((len(folders), 3)) for group in GROUPS}
     )
-    for person, folder in enumerate(folders):
-        plain = values(folder / "plain")
-        for name in list(VARIANTS)[1:]:
-            for key, value in values(folder / name, exchanged=name == MIRRORED).items():
-                measure, unit = key[0], key[-1]
-                pair = abs(plain.get(key, np.nan)), abs(value)
-                # the mean of both, lest those be chosen whose plain value is large by chance
-                if np.mean(pair) >= LEAST.get(unit, np.inf):
-                    sums[measure, unit][name.split()[0]][person] += (*pair, 1)
+    for one in told_twice(folders):
+        pair = abs(one.before), abs(one.after)
+        # the mean of both, lest those be chosen whose plain value is large by chance
+        if np.mean(pair) >= LEAST.get(one.unit, np.inf):
+            sums[one.measure, one.unit][one.group][one.person] += (*pair, 1)
     yield f"| measure | unit | {' | '.join(f'{group}: n, change, %' for group in GROUPS)} |"
     yield "|---|---|" + "---|" * len(GROUPS)
     for (measure, unit), found in sorted(sums.items()):

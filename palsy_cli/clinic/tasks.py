@@ -124,9 +124,7 @@ def _told_movement(face: FacePoints, moved: FloatArray, told: ToldTask) -> Movem
     rows = [row for row, name in enumerate(_FULL) if task_name(name) == told.task]
     extent = (moved @ directions[rows].T / lengths[rows]).max((1, 2))
     within = (times_s >= told.onset_s) & (times_s <= told.offset_s) & np.isfinite(extent)
-    peak = np.flatnonzero(within)
-    if len(peak):
-        peak = peak[extent[peak] >= _PEAK * max(extent[peak].max(), 0.0)]
+    peak = _furthest(extent, np.flatnonzero(within))
     onset_s, offset_s = (float(t) for t in np.clip((told.onset_s, told.offset_s), times_s[0], times_s[-1]))
     return Movement(
         task=told.task,
@@ -138,6 +136,11 @@ def _told_movement(face: FacePoints, moved: FloatArray, told: ToldTask) -> Movem
         points=np.median(face.points[peak], axis=0) if len(peak) else np.full((68, 2), np.nan),
         source=told.source,
     )
+
+
+def _furthest(extent: FloatArray, frames: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Those of the frames of a movement that are its peak."""
+    return np.asarray(frames[extent[frames] >= _PEAK * extent[frames].max(initial=0.0)])
 
 
 def _course(face: FacePoints) -> FloatArray:
@@ -275,7 +278,7 @@ def _movement(
     room: tuple[slice | None, slice | None],
 ) -> Movement | None:
     """What kind of movement lies in some frames, between those before and after it; ``None`` for a blink."""
-    times_s, peak = face.times_s, span.start + np.flatnonzero(extent[span] >= _PEAK * extent[span].max())
+    times_s, peak = face.times_s, _furthest(extent, np.arange(span.start, span.stop))
     furthest = np.median(moved[peak], axis=0)
     side = int(np.argmax(np.linalg.norm(furthest, axis=1)))
     likeness = _directions()[0] @ furthest[side] / np.linalg.norm(furthest[side])
