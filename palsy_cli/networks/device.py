@@ -14,8 +14,8 @@ from torch import nn
 from palsy_cli.errors import UsageError
 
 #: glibc's ``mallopt`` parameters (malloc.h) and our values.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
-_MALLOC = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20}
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
+_MALLOC = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20, _ARENA_MAX: 1}
 
 
 def choose_device(name: str) -> str:
@@ -105,8 +105,9 @@ def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees for its next use; returns whether that could be arranged.
 
     glibc hands every large block back to the system and gets it anew, page by page, for the next layer's output. On
-    two cores that is a third of the time of a convolutional network (``docs/benchmarks/training-log.md``). Elsewhere
-    than with glibc nothing changes.
+    two cores that is a third of the time of a convolutional network (``docs/benchmarks/training-log.md``). All threads
+    share one arena: in arenas of their own, what one frees is of no use to the others, and memory grows with the length
+    of a video (``docs/benchmarks/2026-11-23-benchmark.md``). Elsewhere than with glibc nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False
