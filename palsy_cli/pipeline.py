@@ -23,7 +23,7 @@ from palsy_cli.config import Execution, Settings
 from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import ModelError, NoFaceError
 from palsy_cli.manifest import run_info
-from palsy_cli.networks.device import beside_decoder, keep_freed_memory
+from palsy_cli.networks.device import beside_decoder, give_back_freed_memory, keep_freed_memory
 from palsy_cli.networks.weights import ModelSet, read_manifest
 from palsy_cli.norms import require_weights
 from palsy_cli.records import (
@@ -339,6 +339,7 @@ class _Run:
                 on_frame=self.counter("landmarks", len(track.times_s)),
                 foreseen=foreseen,
             )
+            give_back_freed_memory()
         track = without_points(track, landmarks)
         require_face(track, path)
         return clip, track, landmarks, foreseen.came_true(track)

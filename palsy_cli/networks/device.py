@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -109,10 +109,27 @@ def keep_freed_memory() -> bool:
     share one arena: in arenas of their own, what one frees is of no use to the others, and memory grows with the length
     of a video (``docs/benchmarks/2026-11-23-benchmark.md``). Elsewhere than with glibc nothing changes.
     """
+    mallopt = _of_glibc("mallopt")
+    return mallopt is not None and all(mallopt(parameter, value) == 1 for parameter, value in _MALLOC.items())
+
+
+def give_back_freed_memory() -> None:
+    """Give back to the system what was freed and kept, wherever that can be arranged.
+
+    Between two kinds of work: what batches of pictures left behind lies in pieces too small for what comes next, which
+    would come on top of it (``docs/benchmarks/2026-11-23-benchmark.md``).
+    """
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc; ``None`` where there is none such."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
-        return False
-    return all(mallopt(parameter, value) == 1 for parameter, value in _MALLOC.items())
+        return None
+    return function

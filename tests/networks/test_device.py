@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import resource
 import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -16,6 +18,7 @@ from palsy_cli.networks.device import (
     beside_decoder,
     choose_device,
     compute_type,
+    give_back_freed_memory,
     keep_freed_memory,
     without_denormals,
 )
@@ -63,6 +66,24 @@ def test_memory_is_kept_where_glibc_is() -> None:
 def test_no_memory_is_kept_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_freed_memory()
+    give_back_freed_memory()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory")
+def test_kept_memory_is_given_back_even_below_what_is_still_in_use() -> None:
+    keep_freed_memory()
+    size, count = 1 << 20, 64
+    blocks = [b"x" * (size + i) for i in range(count)]
+    del blocks[:-1]
+    before = resident_bytes()
+    give_back_freed_memory()
+    assert before - resident_bytes() > size * count / 2
+    assert len(blocks) == 1
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is there."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_tiny_numbers_are_zero_within_the_block_only() -> None:
