@@ -274,7 +274,8 @@ class _Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Announce and time a stage."""
+        """Announce and time a stage; what the one before has freed is given back first."""
+        give_back_freed_memory()
         self.report(name, 0, None)
         with self.timed(name):
             yield
@@ -339,7 +340,6 @@ class _Run:
                 on_frame=self.counter("landmarks", len(track.times_s)),
                 foreseen=foreseen,
             )
-            give_back_freed_memory()
         track = without_points(track, landmarks)
         require_face(track, path)
         return clip, track, landmarks, foreseen.came_true(track)
