@@ -11,8 +11,8 @@ import numpy.typing as npt
 from palsy_cli.clinic.blinks import find_blinks
 from palsy_cli.clinic.curves import CURVES, measure
 from palsy_cli.clinic.definitions import DEFINITIONS
-from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
-from palsy_cli.clinic.flow import follow
+from palsy_cli.clinic.face_frame import LEFT_EYE, RIGHT_EYE, STABLE, FacePoints, carry, lay_on_face
+from palsy_cli.clinic.flow import Followed, follow
 from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
@@ -40,6 +40,11 @@ _MOST_TAKEN_BACK = 2.5
 _ASTRAY, _STEEPNESS = 0.12, 8
 #: A point that has gone less far, in eye distances (three millimetres), does not tell a way as surely.
 _WAY_SURE = 0.05
+#: A point that holds face and picture together and was followed so far from where it is seen, in eye distances (three
+#: millimetres), is half believed.
+_ADRIFT = 0.05
+#: What no expression moves: beside the points that hold face and picture together the bridge of the nose and temples.
+_UNMOVED = [*STABLE, 28, 29, 30, 0, 1, 15, 16]
 #: Resting stills from which the skin is followed, at most: each shows it a little otherwise.
 _REFERENCES = 2
 #: Frames in which no length differs by more from what it is at rest show the rest, too: eye distances (a millimetre).
@@ -209,13 +214,30 @@ def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.boo
     order, told, trusts = np.arange(len(stills.faces), dtype=float), [], []
     for place in references:
         followed = follow(stills.faces[place], stills.points[place], stills.faces)
-        on_face = lay_on_face(followed.points, order, order == place, max_head_turn=np.inf)
+        points = _held(followed, stills.points[place], stills.points)
+        on_face = lay_on_face(points, order, order == place, max_head_turn=np.inf)
         if on_face is None:
             raise ValueError("a still has no points")
         told.append(on_face.points[:, _SKIN] - np.median(on_face.points[resting][:, _SKIN], axis=0))
         trusts.append(followed.trust[:, _SKIN, None])
     trust = np.mean(trusts, axis=0)
     return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
+
+
+def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
+    """The followed points (M, 68, 2) of a resting face (68, 2), those that hold face and picture put right if lost.
+
+    An eye that closes looks otherwise around its canthi, too. They are found elsewhere then, and the whole face would
+    turn with them; where they are seen is lower, too. So they are put where all goes that no expression moves.
+    """
+    stable, points, sure = list(STABLE), followed.points.copy(), np.zeros_like(followed.trust)
+    eyes = np.linalg.norm(seen[:, RIGHT_EYE].mean(1) - seen[:, LEFT_EYE].mean(1), axis=1)
+    adrift = np.linalg.norm(points - seen, axis=2) / eyes[:, None]
+    sure[:, _UNMOVED] = np.maximum(followed.trust[:, _UNMOVED], 1e-3)  # where all is lost, all counts alike
+    sure[:, stable] /= 1.0 + (adrift[:, stable] / _ADRIFT) ** _STEEPNESS
+    own = sure[:, stable, None]
+    points[:, stable] = own * points[:, stable] + (1.0 - own) * carry(rest, points, sure)[:, stable]
+    return points
 
 
 def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:

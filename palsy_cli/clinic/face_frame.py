@@ -80,6 +80,19 @@ def lay_on_face(
     return FacePoints(times_s, laid, unit_px, _pairs(rest), turned)
 
 
+def carry(shape: FloatArray, points: FloatArray, weights: FloatArray) -> FloatArray:
+    """Where a face (68, 2) goes that is turned, shifted and scaled onto each of others (N, 68, 2), in their pixels.
+
+    By least squares with weights (N, 68), none below 0 and of each face more than one above.
+    """
+    one, other = _plane(shape), _plane(points)
+    share = weights / weights.sum(1, keepdims=True)
+    apart, middle = one - (share * one).sum(1, keepdims=True), (share * other).sum(1, keepdims=True)
+    factor = (share * apart.conj() * (other - middle)).sum(1, keepdims=True)
+    factor /= (share * np.abs(apart) ** 2).sum(1, keepdims=True)
+    return _pairs((factor * apart + middle).conj())
+
+
 def per_frame(function: Callable[[FloatArray], FloatArray], points: FloatArray) -> FloatArray:
     """``function`` of points (N, 68, 2), some frames at a time: a video may be an hour long."""
     parts = [function(points[start : start + CHUNK]) for start in range(0, len(points), CHUNK)]

@@ -152,8 +152,16 @@ def test_where_the_skin_cannot_be_followed_the_points_are_believed() -> None:
     ), "1.5 and 0.75 mm"
 
 
-def test_skin_that_goes_against_its_points_is_another_thing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mouth's corner is found in a tooth that looks like it, on the other side of where it lay."""
+MISLED = {
+    "a mouth's corner in a tooth that looks like it, on the other side of where it lay": ([54], (-15.0, 0.0)),
+    "the canthi of an eye that closes in the fold of its lid": ([42, 45], (-2.0, -9.0)),
+}
+
+
+@pytest.mark.parametrize(("lost", "shift"), MISLED.values(), ids=MISLED)
+def test_what_is_found_far_from_where_it_is_seen_is_another_thing(
+    monkeypatch: pytest.MonkeyPatch, lost: list[int], shift: tuple[float, float]
+) -> None:
     found, settings = recording(1.0), ClinicSettings(ipd_mm=62.0)
     true = excursions(examined(1.0, ipd_mm=62.0), "commissure_excursion")
     smiles = np.linalg.norm(found.truth[:, 54] - found.truth[0, 54], axis=1) > 2.0
@@ -162,8 +170,8 @@ def test_skin_that_goes_against_its_points_is_another_thing(monkeypatch: pytest.
     def mislead(rest: ByteImage, points: FloatArray, faces: ByteImage) -> Followed:
         followed = follow(rest, points, faces)
         wrong, trust = followed.points.copy(), followed.trust.copy()
-        wrong[smiles, 54] = points[54] - (15.0, 0.0)
-        trust[smiles, 54] = 1.0
+        wrong[np.ix_(smiles, lost)] = points[lost] + shift
+        trust[np.ix_(smiles, lost)] = 1.0
         return Followed(wrong, trust)
 
     monkeypatch.setattr("palsy_cli.clinic.examine.follow", mislead)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from protocol import make_patient
 
-from palsy_cli.clinic.face_frame import LEFT_EYE, RIGHT_EYE, lay_on_face
+from palsy_cli.clinic.face_frame import LEFT_EYE, RIGHT_EYE, carry, lay_on_face
 from palsy_cli.points import MIRROR_68
 
 
@@ -53,3 +53,16 @@ def test_without_a_rest_there_is_no_face() -> None:
     assert lay_on_face(patient.points, patient.times_s, np.zeros(len(patient.times_s), bool), max_head_turn=0.1) is None
     patient.points[patient.at_rest] = np.nan
     assert lay_on_face(patient.points, patient.times_s, patient.at_rest, max_head_turn=0.1) is None
+
+
+def test_a_face_goes_where_the_points_that_count_say() -> None:
+    points = make_patient(4).points[:3]
+    shape, weights = points[0], np.zeros((3, 68))
+    weights[:, [0, 16, 27, 33]] = 0.5, 1.0, 1.0, 0.2
+    turn = np.array([[1.2, 0.3], [-0.3, 1.2]])
+    others = np.stack([shape, shape @ turn + (40.0, -5.0), shape[::-1] @ turn])
+    others[1, 36:48] += 25.0, -10.0  # they do not count
+    carried = carry(shape, others, weights)
+    np.testing.assert_allclose(carried[:2], [shape, shape @ turn + (40.0, -5.0)], atol=1e-9)
+    unlike = np.linalg.norm(carried[2] - others[2], axis=1)[weights[2] > 0]
+    assert np.isfinite(carried).all() and unlike.max() > 1.0
