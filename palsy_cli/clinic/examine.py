@@ -12,7 +12,7 @@ from palsy_cli.clinic.blinks import find_blinks
 from palsy_cli.clinic.curves import CURVES, measure
 from palsy_cli.clinic.definitions import DEFINITIONS
 from palsy_cli.clinic.face_frame import LEFT_EYE, RIGHT_EYE, STABLE, FacePoints, carry, lay_on_face
-from palsy_cli.clinic.flow import Followed, follow
+from palsy_cli.clinic.flow import Followed, fade, follow
 from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
@@ -234,7 +234,7 @@ def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
     eyes = np.linalg.norm(seen[:, RIGHT_EYE].mean(1) - seen[:, LEFT_EYE].mean(1), axis=1)
     adrift = np.linalg.norm(points - seen, axis=2) / eyes[:, None]
     sure[:, _UNMOVED] = np.maximum(followed.trust[:, _UNMOVED], 1e-3)  # where all is lost, all counts alike
-    sure[:, stable] /= 1.0 + (adrift[:, stable] / _ADRIFT) ** _STEEPNESS
+    sure[:, stable] = fade(sure[:, stable], adrift[:, stable], half=_ADRIFT, steepness=_STEEPNESS)
     own = sure[:, stable, None]
     points[:, stable] = own * points[:, stable] + (1.0 - own) * carry(rest, points, sure)[:, stable]
     return points
@@ -251,7 +251,7 @@ def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
     along = np.maximum((skin * way).sum(-1, keepdims=True), 0.0)
     off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
     sure = np.minimum(length / _WAY_SURE, 1.0)
-    return np.asarray(1.0 / (1.0 + (sure * off / _ASTRAY) ** _STEEPNESS))
+    return fade(1.0, sure * off, half=_ASTRAY, steepness=_STEEPNESS)
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:

@@ -85,12 +85,9 @@ def carry(shape: FloatArray, points: FloatArray, weights: FloatArray) -> FloatAr
 
     By least squares with weights (N, 68), none below 0 and of each face more than one above.
     """
-    one, other = _plane(shape), _plane(points)
-    share = weights / weights.sum(1, keepdims=True)
-    apart, middle = one - (share * one).sum(1, keepdims=True), (share * other).sum(1, keepdims=True)
-    factor = (share * apart.conj() * (other - middle)).sum(1, keepdims=True)
-    factor /= (share * np.abs(apart) ** 2).sum(1, keepdims=True)
-    return _pairs((factor * apart + middle).conj())
+    one = _plane(shape)
+    factor, start, end = _similarity(one, _plane(points), weights)
+    return _pairs(((one - start) * factor + end).conj())
 
 
 def per_frame(function: Callable[[FloatArray], FloatArray], points: FloatArray) -> FloatArray:
@@ -115,12 +112,20 @@ def _fit(
     plane: npt.NDArray[np.complex128], rest: npt.NDArray[np.complex128]
 ) -> tuple[npt.NDArray[np.complex128], FloatArray]:
     """Turn, shift and scale each face (N, 68) so that its stable points lie on those of the rest, by least squares."""
-    stable, goal = plane[:, STABLE], rest[list(STABLE)]
-    middle = stable.mean(1, keepdims=True)
-    apart, apart_at_rest = stable - middle, goal - goal.mean()
     with np.errstate(invalid="ignore"):  # frames without points
-        factor = (apart.conj() * apart_at_rest).sum(1, keepdims=True) / (np.abs(apart) ** 2).sum(1, keepdims=True)
-    return (plane - middle) * factor + goal.mean(), 1.0 / np.abs(factor[:, 0])
+        factor, start, end = _similarity(plane[:, STABLE], rest[list(STABLE)], np.ones(len(STABLE)))
+    return (plane - start) * factor + end, 1.0 / np.abs(factor[:, 0])
+
+
+def _similarity(
+    source: npt.NDArray[np.complex128], goal: npt.NDArray[np.complex128], weights: FloatArray
+) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128], npt.NDArray[np.complex128]]:
+    """What lays points (..., P) on others as ``(z - start) * factor + end``, each (..., 1), by least squares."""
+    whole = weights.sum(-1, keepdims=True)
+    start, end = ((weights * plane).sum(-1, keepdims=True) / whole for plane in (source, goal))
+    arms = weights * (source - start).conj()
+    factor = (arms * (goal - end)).sum(-1, keepdims=True)
+    return factor / (weights * np.abs(source - start) ** 2).sum(-1, keepdims=True), start, end
 
 
 def _pairs(plane: npt.NDArray[np.complex128]) -> FloatArray:

@@ -22,7 +22,7 @@ from palsy_cli.records import ByteImage, FloatArray
 _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
 #: Ways by the pictures and by their mirror images that differ by so much, in eye distances (five millimetres), are half
 #: trusted; how suddenly trust is lost.
-_APART, _POWER = 0.08, 4
+_APART, _STEEPNESS = 0.08, 4
 #: How alike what is around a point must look before and after: below the first not trusted, from the second on wholly.
 _UNLIKE, _ALIKE = 0.2, 0.5
 #: Pixels around a point that are compared, and grey levels that are noise.
@@ -73,7 +73,12 @@ def _follow(first: ByteImage, other: ByteImage, points: FloatArray) -> tuple[Flo
     eyes = float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
     apart = np.linalg.norm(plain - mirrored, axis=1) / eyes
     alike = np.clip((_likeness(first, other, points, found) - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-    return found, alike / (1.0 + (apart / _APART) ** _POWER)
+    return found, fade(alike, apart, half=_APART, steepness=_STEEPNESS)
+
+
+def fade(trust: FloatArray | float, apart: FloatArray, *, half: float, steepness: int) -> FloatArray:
+    """What is left of trust in something that lies so far from where it should: half of it at ``half``."""
+    return np.asarray(trust / (1.0 + (apart / half) ** steepness))
 
 
 def _likeness(first: ByteImage, other: ByteImage, points: FloatArray, found: FloatArray) -> FloatArray:
