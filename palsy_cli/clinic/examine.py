@@ -11,11 +11,11 @@ import numpy.typing as npt
 from palsy_cli.clinic.blinks import find_blinks
 from palsy_cli.clinic.curves import CURVES, measure
 from palsy_cli.clinic.definitions import DEFINITIONS
-from palsy_cli.clinic.face_frame import LEFT_EYE, RIGHT_EYE, STABLE, FacePoints, carry, lay_on_face
-from palsy_cli.clinic.flow import Followed, fade, follow
+from palsy_cli.clinic.face_frame import FacePoints, lay_on_face
 from palsy_cli.clinic.measures import by_task, sample_closure, sample_face, time_movements
 from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
+from palsy_cli.clinic.skin import follow_skin
 from palsy_cli.clinic.stills import Stills
 from palsy_cli.clinic.tasks import find_movements, told_movements
 from palsy_cli.clinic.told import REST
@@ -32,21 +32,6 @@ from palsy_cli.records import (
     ToldTask,
 )
 
-#: All points but those of the lids between the canthi: what closes cannot be followed.
-_SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
-#: The points show at least this part of a movement, as its inverse.
-_MOST_TAKEN_BACK = 2.5
-#: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
-_ASTRAY, _STEEPNESS = 0.12, 8
-#: A point that has gone less far, in eye distances (three millimetres), does not tell a way as surely.
-_WAY_SURE = 0.05
-#: A point that holds face and picture together and was followed so far from where it is seen, in eye distances (three
-#: millimetres), is half believed.
-_ADRIFT = 0.05
-#: What no expression moves: beside the points that hold face and picture together the bridge of the nose and temples.
-_UNMOVED = [*STABLE, 28, 29, 30, 0, 1, 15, 16]
-#: Resting stills from which the skin is followed, at most: each shows it a little otherwise.
-_REFERENCES = 2
 #: Frames in which no length differs by more from what it is at rest show the rest, too: eye distances (a millimetre).
 _CALM = 0.016
 #: Or by so many times what is usual around the resting keyframes.
@@ -97,7 +82,7 @@ def examine(
     if isinstance(laid, str):
         return _nothing(laid)
     face, at_rest = laid
-    _follow_skin(face, at_rest, stills)
+    follow_skin(face, at_rest, stills)
     unit_px = float(np.median(face.unit_px[at_rest]))
     if unit_px < settings.min_unit_px:
         return _nothing(
@@ -178,86 +163,6 @@ def _blocks(times_s: FloatArray, stills: Stills) -> npt.NDArray[np.int64]:
     """(N,) the still that each frame is nearest to in time."""
     taken_s = times_s[stills.frames]
     return np.searchsorted((taken_s[1:] + taken_s[:-1]) / 2, times_s)
-
-
-def _follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Stills) -> None:
-    """Move all points but those of the lids, in place, to where the skin of the resting face has gone.
-
-    The skin is followed from still to still. Where it cannot be followed, and between stills, it goes as the points do,
-    times what these take back of every movement.
-    """
-    stills = stills.only(np.asarray(np.isfinite(face.points[stills.frames]).all((1, 2))))
-    if not len(stills.frames):
-        return
-    seen, taken_s = face.points[stills.frames][:, _SKIN] - face.rest[_SKIN], face.times_s[stills.frames]
-    apart = np.linalg.norm(seen, axis=2).sum(1)
-    resting = at_rest[stills.frames]
-    if not resting.any():
-        resting = apart == apart.min()
-    calmest = np.flatnonzero(resting)[np.argsort(apart[resting], kind="stable")]
-    skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting)
-    trust = trust * _credible(seen, skin)
-    gain = _taken_back(seen, skin, trust)
-    moved = trust * skin + (1.0 - trust) * gain * seen
-    for place in np.ndindex(len(_SKIN), 2):
-        column = face.points[:, _SKIN[place[0]], place[1]]  # a view; one at a time, for a video may be long
-        own_rest = face.rest[_SKIN[place[0]], place[1]]
-        even, own = (np.interp(face.times_s, taken_s, way[(slice(None), *place)]) for way in (seen, moved))
-        column[:] = own_rest + own + gain * (column - own_rest - even)
-
-
-def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-    """(M, P, 2) how far the skin has moved in each still, on the face, and trust in it (M, P, 1).
-
-    The mean of what each reference tells, as far as that is trusted; where the skin mostly is at rest it has not moved.
-    """
-    order, told, trusts = np.arange(len(stills.faces), dtype=float), [], []
-    for place in references:
-        followed = follow(stills.faces[place], stills.points[place], stills.faces)
-        points = _held(followed, stills.points[place], stills.points)
-        on_face = lay_on_face(points, order, order == place, max_head_turn=np.inf)
-        if on_face is None:
-            raise ValueError("a still has no points")
-        told.append(on_face.points[:, _SKIN] - np.median(on_face.points[resting][:, _SKIN], axis=0))
-        trusts.append(followed.trust[:, _SKIN, None])
-    trust = np.mean(trusts, axis=0)
-    return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
-
-
-def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
-    """The followed points (M, 68, 2) of a resting face (68, 2), those that hold face and picture put right if lost.
-
-    An eye that closes looks otherwise around its canthi, too. They are found elsewhere then, and the whole face would
-    turn with them; where they are seen is lower, too. So they are put where all goes that no expression moves.
-    """
-    stable, points, sure = list(STABLE), followed.points.copy(), np.zeros_like(followed.trust)
-    eyes = np.linalg.norm(seen[:, RIGHT_EYE].mean(1) - seen[:, LEFT_EYE].mean(1), axis=1)
-    adrift = np.linalg.norm(points - seen, axis=2) / eyes[:, None]
-    sure[:, _UNMOVED] = np.maximum(followed.trust[:, _UNMOVED], 1e-3)  # where all is lost, all counts alike
-    sure[:, stable] = fade(sure[:, stable], adrift[:, stable], half=_ADRIFT, steepness=_STEEPNESS)
-    own = sure[:, stable, None]
-    points[:, stable] = own * points[:, stable] + (1.0 - own) * carry(rest, points, sure)[:, stable]
-    return points
-
-
-def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
-    """(M, P, 1) 0..1, how far to believe that the skin has moved (M, P, 2) where its points were seen to move.
-
-    The points take back part of a movement, but go its way. What is far off it or against it only looks like that skin:
-    another tooth than that beside the corner of the mouth.
-    """
-    length = np.linalg.norm(seen, axis=-1, keepdims=True)
-    way = seen / np.maximum(length, 1e-9)
-    along = np.maximum((skin * way).sum(-1, keepdims=True), 0.0)
-    off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
-    sure = np.minimum(length / _WAY_SURE, 1.0)
-    return fade(1.0, sure * off, half=_ASTRAY, steepness=_STEEPNESS)
-
-
-def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:
-    """How many times as far the skin moves as the points (M, P, 2) do, at least once, by weighted least squares."""
-    ratio = (trust * seen * moved).sum() / max((trust * seen**2).sum(), 1e-9)
-    return float(np.clip(ratio, 1.0, _MOST_TAKEN_BACK))
 
 
 def _alike(face: FacePoints, at_rest: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

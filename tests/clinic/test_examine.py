@@ -174,7 +174,7 @@ def test_what_is_found_far_from_where_it_is_seen_is_another_thing(
         trust[np.ix_(smiles, lost)] = 1.0
         return Followed(wrong, trust)
 
-    monkeypatch.setattr("palsy_cli.clinic.examine.follow", mislead)
+    monkeypatch.setattr("palsy_cli.clinic.skin.follow", mislead)
     units, stills = resting(found.keyframes, 0), stills_of(found.keyframes)
     clinic = examine(found.track, found.landmarks, found.keyframes, stills, units, settings).clinic
     assert excursions(clinic, "commissure_excursion") == pytest.approx(true, abs=0.012), "0.75 mm"
