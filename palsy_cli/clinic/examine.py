@@ -17,7 +17,7 @@ from palsy_cli.clinic.samples import Sampled
 from palsy_cli.clinic.scale import choose_scale
 from palsy_cli.clinic.skin import follow_skin
 from palsy_cli.clinic.stills import Stills
-from palsy_cli.clinic.tasks import find_movements, told_movements
+from palsy_cli.clinic.tasks import EyeReadings, find_movements, told_movements
 from palsy_cli.clinic.told import REST
 from palsy_cli.config import ClinicSettings
 from palsy_cli.records import (
@@ -65,7 +65,7 @@ def examine(
         landmarks: the points of each, in pixels.
         keyframes: faces among which the rest is found.
         stills: faces into which the skin of the resting ones is followed.
-        action_units: of the keyframes; which of these are at rest, and how far the eyes close.
+        action_units: of the keyframes; which of these are at rest, and what the eyes do.
         settings: scale and head turn.
         told: what was done, and when, if the user says so; else the movements are found.
 
@@ -88,7 +88,7 @@ def examine(
         return _nothing(
             f"the face is too small: {unit_px:.0f} px between the eyes, {settings.min_unit_px:.0f} are needed"
         )
-    movements = _movements(face, told, _closed(track, keyframes, action_units))
+    movements = _movements(face, told, _eyes(track, keyframes, action_units))
     samples = [
         *sample_face(face, at_rest, movements, _blocks(track.times_s, stills)),
         *sample_closure(keyframes.times_s, action_units, movements),
@@ -132,20 +132,21 @@ def _told_rest(keyframes: Keyframes, told: Sequence[ToldTask]) -> list[int]:
     return np.flatnonzero(np.any(spans, axis=0)).tolist() if spans else []
 
 
-def _closed(track: FaceTrack, keyframes: Keyframes, action_units: ActionUnits) -> FloatArray:
-    """(N,) how far the more closed eye is read as closed (AU43) in the keyframes; NaN in all other frames."""
-    closed = np.full(len(track.times_s), np.nan)
-    if 43 in action_units.aus:
-        column = action_units.channel(43)
-        closed[keyframes.frames] = np.fmax(action_units.left[:, column], action_units.right[:, column])
-    return closed
+def _eyes(track: FaceTrack, keyframes: Keyframes, action_units: ActionUnits) -> EyeReadings:
+    """What was read of the eyes in the keyframes, among all N frames."""
+    closed, squeezed = np.full((2, len(track.times_s)), np.nan)
+    for readings, au in ((closed, 43), (squeezed, 6)):
+        if au in action_units.aus:
+            column = action_units.channel(au)
+            readings[keyframes.frames] = np.fmax(action_units.left[:, column], action_units.right[:, column])
+    return EyeReadings(closed, squeezed)
 
 
-def _movements(face: FacePoints, told: Sequence[ToldTask], closed: FloatArray) -> tuple[Movement, ...]:
+def _movements(face: FacePoints, told: Sequence[ToldTask], eyes: EyeReadings) -> tuple[Movement, ...]:
     """The movements as a user's table has them, else as they are found; a file's name says what these are."""
     if any(one.source == "table" for one in told):
         return told_movements(face, [one for one in told if one.task != REST])
-    found = find_movements(face, closed)
+    found = find_movements(face, eyes)
     if not told:
         return found
     if told[0].task == REST:

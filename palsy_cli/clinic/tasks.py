@@ -61,8 +61,10 @@ _LINE = (0.2, 0.5)
 _SMOOTH_S, _PAUSE_S, _SHORTEST_S, _BLINK_S = 0.06, 0.15, 0.4, 0.5
 #: Movements less similar (cosine) to every task than this have no name.
 _SIMILAR = 0.6
+#: A closure in which the cheek raiser is read so strong (AU6) is the latter.
+_CLOSURES, _SQUEEZED = ("gentle_eye_closure", "tight_eye_closure"), 1.5
 #: Gentle and tight closures of one recording differ by so many millimetres in the height of the brows.
-_CLOSURES, _BROWS_MM = ("gentle_eye_closure", "tight_eye_closure"), 0.7
+_BROWS_MM = 0.7
 #: An eye that the networks read as closed so far (AU43) closes, whatever else the face does.
 _SHUT = 3.5
 #: Frames at this share of a movement's greatest extent or more are its peak.
@@ -77,33 +79,59 @@ def task_name(movement: str) -> str:
 TASKS: tuple[str, ...] = tuple(dict.fromkeys(map(task_name, _FULL)))
 
 
-def find_movements(face: FacePoints, closed: FloatArray | None = None) -> tuple[Movement, ...]:
+@dataclasses.dataclass(frozen=True)
+class EyeReadings:
+    """What the networks read of the eyes in N frames, on the stronger side (0..5); NaN in frames they did not see.
+
+    Attributes:
+        closed: (N,) how far an eye is closed (AU43).
+        squeezed: (N,) how far the cheek is raised (AU6): by the orbital part of the eye's muscle, which works when eyes
+            are closed tightly; the palpebral part alone closes them gently.
+    """
+
+    closed: FloatArray
+    squeezed: FloatArray
+
+
+def find_movements(face: FacePoints, eyes: EyeReadings | None = None) -> tuple[Movement, ...]:
     """The movements of a video in order, blinks left out.
 
     Args:
-        face: the points.
-        closed: (N,) how far the more closed eye is, as the networks read it (AU43, 0..5); NaN where nobody looked.
+        face: the points of N frames.
+        eyes: what the networks read of them; without, the points alone tell.
     """
-    closed = np.full(len(face.times_s), np.nan) if closed is None else closed
+    if eyes is None:
+        eyes = EyeReadings(*np.full((2, len(face.times_s)), np.nan))
     moved = _course(face)
     extent = np.nan_to_num(_extent(moved))
     spans = list(_spans(face.times_s, extent))
     rooms = zip([None, *spans], [*spans[1:], None], strict=False)
-    found = (_movement(face, moved, extent, closed, span, room) for span, room in zip(spans, rooms, strict=False))
-    return tuple(_told_apart([one for one in found if one is not None], moved))
+    found = (_movement(face, moved, extent, eyes.closed, span, room) for span, room in zip(spans, rooms, strict=False))
+    return tuple(_told_apart([one for one in found if one is not None], moved, eyes.squeezed))
 
 
-def _told_apart(found: Sequence[Movement], moved: FloatArray) -> Iterator[Movement]:
-    """The same; closures that all have one name are told apart by the brows, which a tight one draws down."""
+def _told_apart(found: Sequence[Movement], moved: FloatArray, squeezed: FloatArray) -> Iterator[Movement]:
+    """The same, but whether a closure is gentle or tight is what the networks read.
+
+    If they did not see each, and all have one name, they are told apart by the brows, which a tight one draws down.
+    """
     closures = [one for one in found if one.task in _CLOSURES]
-    brows = {one.onset_s: _brows_mm(moved[one.peak]) for one in closures}
-    middle = (min(brows.values()) + max(brows.values())) / 2 if brows else 0.0
-    alike = len({one.task for one in closures}) == 1 and np.ptp(list(brows.values())) > _BROWS_MM
+    read = [_median_read(squeezed, one.peak) for one in closures]
+    names = [
+        one.task if np.isnan(au6) else _CLOSURES[au6 >= _SQUEEZED] for one, au6 in zip(closures, read, strict=True)
+    ]
+    brows = np.array([_brows_mm(moved[one.peak]) for one in closures])
+    if np.isnan(read).any() and len(set(names)) == 1 and np.ptp(brows) > _BROWS_MM:
+        names = [_CLOSURES[int(low)] for low in brows < (brows.min() + brows.max()) / 2]
+    own = iter(names)
     for one in found:
-        if alike and one.task in _CLOSURES:
-            yield dataclasses.replace(one, task=_CLOSURES[brows[one.onset_s] < middle])
-        else:
-            yield one
+        yield dataclasses.replace(one, task=next(own)) if one.task in _CLOSURES else one
+
+
+def _median_read(readings: FloatArray, frames: npt.NDArray[np.int64]) -> float:
+    """The median (a blink during a smile closes no eye) of what was read in some frames; NaN if nothing was."""
+    read = readings[frames][np.isfinite(readings[frames])]
+    return float(np.median(read)) if len(read) else np.nan
 
 
 def _brows_mm(moved: FloatArray) -> float:
@@ -282,8 +310,7 @@ def _movement(
     furthest = np.median(moved[peak], axis=0)
     side = int(np.argmax(np.linalg.norm(furthest, axis=1)))
     likeness = _directions()[0] @ furthest[side] / np.linalg.norm(furthest[side])
-    read = closed[peak][np.isfinite(closed[peak])]
-    shut = len(read) > 0 and float(np.median(read)) >= _SHUT  # a blink during a smile closes no eye
+    shut = _median_read(closed, peak) >= _SHUT
     allowed = [name in _CLOSURES or not shut for name in _FULL]
     best = int(np.argmax(np.where(allowed, likeness, -np.inf)))
     nearest = list(_FULL)[best]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from protocol import Patient, make_patient
 
-from palsy_cli.clinic.tasks import TASKS, find_movements, task_name, told_movements
+from palsy_cli.clinic.tasks import TASKS, EyeReadings, find_movements, task_name, told_movements
 from palsy_cli.records import Movement, ToldTask
 from palsy_cli.simulate.script import PROTOCOL
 
@@ -23,6 +23,10 @@ def hits(patient: Patient, found: tuple[Movement, ...]) -> int:
         )
         for told in script.movements
     )
+
+
+def closures(patient: Patient, eyes: EyeReadings | None) -> list[str | None]:
+    return [one.task for one in find_movements(patient.face, eyes) if "closure" in str(one.task)]
 
 
 @pytest.mark.parametrize("grade", [1, 3, 5, 6])
@@ -92,10 +96,10 @@ def test_an_eye_that_the_networks_read_as_closed_closes() -> None:
     during = (patient.times_s > first.start_s + 0.2) & (patient.times_s < first.release_s + 0.3)
     patient.points[during, 48:] += (0.0, 12.0)
     patient.points[during, 31:36] += (0.0, 9.0)
-    closed = np.where(during, 4.6, 0.2)
+    eyes = EyeReadings(closed=np.where(during, 4.6, 0.2), squeezed=np.zeros(len(during)))
     (alone,), (read,) = (
         [one for one in find_movements(patient.face, told) if first.start_s < one.peak_s < first.release_s + 0.5]
-        for told in (None, closed)
+        for told in (None, eyes)
     )
     assert alone.task not in ("gentle_eye_closure", "tight_eye_closure")
     assert read.task in ("gentle_eye_closure", "tight_eye_closure")
@@ -106,7 +110,7 @@ def test_a_blink_during_a_smile_closes_no_eye() -> None:
     smile = next(one for one in patient.script.movements if task_name(one.task) == "smile")
     closed = np.zeros(len(patient.times_s))
     closed[np.abs(patient.times_s - smile.release_s + 0.3) < 0.1] = 4.6
-    found = find_movements(patient.face, closed)
+    found = find_movements(patient.face, EyeReadings(closed, squeezed=np.zeros(len(closed))))
     assert any(one.task == "smile" and smile.start_s < one.peak_s < smile.release_s for one in found)
 
 
@@ -115,8 +119,18 @@ def test_two_closures_are_told_apart_by_the_brows() -> None:
     gentle, tight = patient.script.movements[1:3]
     during = (patient.times_s > gentle.start_s) & (patient.times_s < tight.release_s + 1.0)
     patient.points[during, 17:27] -= (0.0, 3.0)
-    found = [one.task for one in find_movements(patient.face) if "closure" in str(one.task)]
-    assert found == ["gentle_eye_closure", "tight_eye_closure"]
+    assert closures(patient, None) == ["gentle_eye_closure", "tight_eye_closure"]
+
+
+@pytest.mark.parametrize("squeezed", [(0.2, 4.0), (4.0, 0.2), (0.2, 0.2), (4.0, 4.0), (np.nan, 4.0)])
+def test_a_closure_in_which_the_cheek_is_raised_is_tight(squeezed: tuple[float, float]) -> None:
+    """Whatever the brows do; what the networks did not see is told by the points."""
+    patient = make_patient(1, seed=3, noise_mm=0.1)
+    au6 = np.full(len(patient.times_s), np.nan)
+    for move, intensity in zip(patient.script.movements[1:3], squeezed, strict=True):
+        au6[(patient.times_s > move.start_s) & (patient.times_s < move.release_s + 0.5)] = intensity
+    eyes = EyeReadings(closed=np.full_like(au6, np.nan), squeezed=au6)
+    assert closures(patient, eyes) == [("gentle", "tight")[one > 1.5] + "_eye_closure" for one in squeezed]
 
 
 def test_movements_that_run_into_each_other_are_parted() -> None:
