@@ -4,22 +4,28 @@ The 68 points are found in each frame anew, by a network that has seen more face
 takes back half of a movement and lends one side some of the other's (``docs/benchmarks/2026-11-22-measures.md``). What
 the skin shows moves with the skin. So the points of a resting face are followed into others.
 
-What comes into view or vanishes cannot be followed: lids that close, a mouth's corner that opens over teeth. Lids are
-not (see ``examine``); elsewhere each way comes with how far it may be trusted.
+What comes into view or vanishes cannot be followed, as lids that close. Lids are not (see ``skin``); elsewhere each way
+comes with how far it may be trusted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from palsy_cli.records import ByteImage, FloatArray
 
 #: Dense inverse search (Kroeger et al., ECCV 2016) down to single pixels; smoothing afterwards changes nothing here.
 _FINEST_SCALE, _STEPS, _PATCH, _STRIDE, _SMOOTHINGS = 0, 12, 8, 5, 0
+#: How far around a point the search begins with the way of that point, in eye distances; pixels between those for which
+#: that is worked out.
+_REACH, _COARSE_PX = 0.15, 4
 #: Ways by the pictures and by their mirror images that differ by so much, in eye distances (five millimetres), are half
 #: trusted; how suddenly trust is lost.
 _APART, _STEEPNESS = 0.08, 4
@@ -42,7 +48,7 @@ class Followed:
     trust: FloatArray
 
 
-def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> Followed:
+def follow(rest: ByteImage, points: FloatArray, faces: ByteImage, begin: FloatArray | None = None) -> Followed:
     """Follow points from one face into others.
 
     Each face is followed together with its mirror image, so that left and right are treated alike. A point is trusted
@@ -52,28 +58,56 @@ def follow(rest: ByteImage, points: FloatArray, faces: ByteImage) -> Followed:
         rest: (S, S) grey crop.
         points: (68, 2) pixels in it.
         faces: (M, S, S) grey crops of the same person, framed alike.
+        begin: (M, 68, 2) where in each of these the search for the points begins, as far as they are known; else where
+            they were. What went far at once (a mouth's corner that opens over teeth) is found from half of the way.
     """
+    expected = [None] * len(faces) if begin is None else _expected(points, begin, rest.shape[0])
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            found = list(pool.map(lambda other: _follow(rest, other, points), faces))
+            found = list(pool.map(lambda other, near: _follow(rest, other, points, near), faces, expected))
     finally:
         cv2.setNumThreads(threads)
     return Followed(np.stack([own for own, _ in found]), np.stack([trust for _, trust in found]))
 
 
-def _follow(first: ByteImage, other: ByteImage, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _expected(points: FloatArray, begin: FloatArray, side: int) -> Iterator[FloatArray]:
+    """(S, S, 2) displacement of every pixel, for each of M faces: the mean of the ways of the points around it."""
+    middles = np.arange(0, side, _COARSE_PX) + (_COARSE_PX - 1) / 2
+    x, y = np.meshgrid(middles, middles)
+    apart = np.linalg.norm(np.stack([x, y], axis=-1)[:, :, None] - points, axis=-1)
+    nearest = apart.min(-1, keepdims=True)  # however far that is, it counts
+    weights = np.exp(0.5 * (nearest**2 - apart**2) / (_REACH * _eye_distance(points)) ** 2)
+    weights /= weights.sum(-1, keepdims=True)
+    for own in begin:
+        coarse = (weights @ (own - points)).astype(np.float32)
+        yield np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR))
+
+
+def _eye_distance(points: FloatArray) -> float:
+    """Between the middles of the eyes of (68, 2) points, in their unit."""
+    return float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
+
+
+def _follow(
+    first: ByteImage, other: ByteImage, points: FloatArray, near: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
     """(68, 2) where points of one grey picture are in another, by the pictures and their mirror images; (68,) trust."""
-    plain = _sample(_flow(first, other), points)
+    plain = _sample(_flow(first, other, near), points)
     mirrored_points = (first.shape[1] - 1 - points[:, 0], points[:, 1])
-    flipped = _flow(np.asarray(cv2.flip(first, 1), np.uint8), np.asarray(cv2.flip(other, 1), np.uint8))
+    mirrored_near = None if near is None else _mirror(near) * np.array((-1.0, 1.0), np.float32)
+    flipped = _flow(_mirror(first), _mirror(other), mirrored_near)
     mirrored = _sample(flipped, np.column_stack(mirrored_points)) * (-1.0, 1.0)
     found = points + (plain + mirrored) / 2
-    eyes = float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
-    apart = np.linalg.norm(plain - mirrored, axis=1) / eyes
+    apart = np.linalg.norm(plain - mirrored, axis=1) / _eye_distance(points)
     alike = np.clip((_likeness(first, other, points, found) - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
     return found, fade(alike, apart, half=_APART, steepness=_STEEPNESS)
+
+
+def _mirror(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Left and right of (S, S, ...) exchanged."""
+    return np.ascontiguousarray(picture[:, ::-1])
 
 
 def fade(trust: FloatArray | float, apart: FloatArray, *, half: float, steepness: int) -> FloatArray:
@@ -99,15 +133,15 @@ def _around(picture: ByteImage, points: FloatArray) -> FloatArray:
     return np.asarray(found - found.mean(1, keepdims=True))
 
 
-def _flow(first: ByteImage, other: ByteImage) -> FloatArray:
-    """(S, S, 2) displacement of every pixel."""
+def _flow(first: ByteImage, other: ByteImage, near: FloatArray | None) -> FloatArray:
+    """(S, S, 2) displacement of every pixel, looked for near one (S, S, 2) that is overwritten."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(_FINEST_SCALE)
     search.setGradientDescentIterations(_STEPS)
     search.setPatchSize(_PATCH)
     search.setPatchStride(_STRIDE)
     search.setVariationalRefinementIterations(_SMOOTHINGS)
-    return np.asarray(search.calc(first, other, None))
+    return np.asarray(search.calc(first, other, near))
 
 
 def _sample(flow: FloatArray, points: FloatArray) -> FloatArray:

@@ -21,6 +21,8 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
 _ASTRAY, _STEEPNESS = 0.12, 8
+#: Skin that is trusted less is lost.
+_LOST = 0.5
 #: A point that has gone less far, in eye distances (three millimetres), does not tell a way as surely.
 _WAY_SURE = 0.05
 #: A point that holds face and picture together and was followed so far from where it is seen, in eye distances (three
@@ -52,8 +54,7 @@ def follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Stills
     if not resting.any():
         resting = apart == apart.min()
     calmest = np.flatnonzero(resting)[np.argsort(apart[resting], kind="stable")]
-    skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting)
-    trust = trust * _credible(seen, skin)
+    skin, trust = _skin(stills, calmest[:_REFERENCES].tolist(), resting, seen)
     gain = _taken_back(seen, skin, trust)
     moved = trust * skin + (1.0 - trust) * gain * seen
     for place in np.ndindex(len(_SKIN), 2):
@@ -63,22 +64,54 @@ def follow_skin(face: FacePoints, at_rest: npt.NDArray[np.bool_], stills: Stills
         column[:] = own_rest + own + gain * (column - own_rest - even)
 
 
-def _skin(stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+def _skin(
+    stills: Stills, references: Sequence[int], resting: npt.NDArray[np.bool_], seen: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """(M, P, 2) how far the skin has moved in each still, on the face, and trust in it (M, P, 1).
 
-    The mean of what each reference tells, as far as that is trusted; where the skin mostly is at rest it has not moved.
+    The mean of what each reference tells, as far as that is trusted.
     """
-    order, told, trusts = np.arange(len(stills.faces), dtype=float), [], []
-    for place in references:
-        followed = follow(stills.faces[place], stills.points[place], stills.faces)
-        points = _held(followed, stills.points[place], stills.points)
-        on_face = lay_on_face(points, order, order == place, max_head_turn=np.inf)
-        if on_face is None:
-            raise ValueError("a still has no points")
-        told.append(on_face.points[:, _SKIN] - np.median(on_face.points[resting][:, _SKIN], axis=0))
-        trusts.append(followed.trust[:, _SKIN, None])
+    told, trusts = zip(*(_skin_from(stills, one, resting, seen) for one in references), strict=True)
     trust = np.mean(trusts, axis=0)
     return np.asarray(np.mean(np.multiply(told, trusts), axis=0) / np.maximum(trust, 1e-9)), np.asarray(trust)
+
+
+def _skin_from(
+    stills: Stills, reference: int, resting: npt.NDArray[np.bool_], seen: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The same, from one still.
+
+    What is lost on the way from there is looked for once more where its point (M, P, 2) was seen to go, and taken from
+    there if that is to be trusted more. Not at once, for the points of one side may go the other's way.
+    """
+    rest, points = stills.faces[reference], stills.points[reference]
+    followed = follow(rest, points, stills.faces)
+    skin, trust = _on_face(followed, stills, reference, resting, seen)
+    lost = trust < _LOST
+    again = np.flatnonzero(lost.any((1, 2)))
+    if not len(again):
+        return skin, trust
+    near = follow(rest, points, stills.faces[again], stills.points[again])
+    followed.points[again], followed.trust[again] = near.points, near.trust
+    other, other_trust = _on_face(followed, stills, reference, resting, seen)
+    better = lost & (other_trust > trust)
+    return np.where(better, other, skin), np.where(better, other_trust, trust)
+
+
+def _on_face(
+    followed: Followed, stills: Stills, reference: int, resting: npt.NDArray[np.bool_], seen: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(M, P, 2) how far skin that was followed has moved on the face, and trust in it (M, P, 1).
+
+    Where the skin mostly is at rest it has not moved.
+    """
+    order = np.arange(len(stills.faces), dtype=float)
+    points = _held(followed, stills.points[reference], stills.points)
+    face = lay_on_face(points, order, order == reference, max_head_turn=np.inf)
+    if face is None:
+        raise ValueError("a still has no points")
+    skin = face.points[:, _SKIN] - np.median(face.points[resting][:, _SKIN], axis=0)
+    return skin, followed.trust[:, _SKIN, None] * _credible(seen, skin)
 
 
 def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
@@ -100,12 +133,12 @@ def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
 def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
     """(M, P, 1) 0..1, how far to believe that the skin has moved (M, P, 2) where its points were seen to move.
 
-    The points take back part of a movement, but go its way. What is far off it or against it only looks like that skin:
-    another tooth than that beside the corner of the mouth.
+    The points take back part of a movement, so the skin goes their way and no less far. What is elsewhere only looks
+    like that skin: another tooth than that beside the corner of the mouth, the shadow under the lip.
     """
     length = np.linalg.norm(seen, axis=-1, keepdims=True)
     way = seen / np.maximum(length, 1e-9)
-    along = np.maximum((skin * way).sum(-1, keepdims=True), 0.0)
+    along = np.maximum((skin * way).sum(-1, keepdims=True), length)
     off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
     sure = np.minimum(length / _WAY_SURE, 1.0)
     return fade(1.0, sure * off, half=_ASTRAY, steepness=_STEEPNESS)

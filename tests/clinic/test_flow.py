@@ -64,6 +64,20 @@ def test_mirrored_faces_are_followed_mirrored() -> None:
     np.testing.assert_allclose(mirrored.trust[:, MIRROR_68], found.trust, atol=1e-4)
 
 
+def test_what_is_near_where_the_search_begins_is_found() -> None:
+    """A corner that jumps onto even ground with a like one beside it."""
+    before, after = (np.full((SIDE, SIDE), 150, np.uint8) for _ in range(2))
+    points = spread_points()
+    points[0] = 80.0, 100.0
+    texture = skin(seed=4)[:24, :24]
+    before[88:112, 68:92] = texture
+    after[88:112, 108:132] = texture
+    begin = points.copy()
+    begin[np.linalg.norm(points - points[0], axis=1) < 40] += 30.0, 0.0
+    lost, found = (follow(before, points, after[None], one).points[0, 0] for one in (None, begin[None]))
+    assert found == pytest.approx((120.0, 100.0), abs=1.0) and abs(lost[0] - 120.0) > 5.0
+
+
 def test_what_vanished_is_not_trusted() -> None:
     """Teeth that show where the lips met, a hand."""
     points = spread_points()
