@@ -10,7 +10,6 @@ comes with how far it may be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -61,28 +60,37 @@ def follow(rest: ByteImage, points: FloatArray, faces: ByteImage, begin: FloatAr
         begin: (M, 68, 2) where in each of these the search for the points begins, as far as they are known; else where
             they were. What went far at once (a mouth's corner that opens over teeth) is found from half of the way.
     """
-    expected = [None] * len(faces) if begin is None else _expected(points, begin, rest.shape[0])
+    spread = None if begin is None else _Spread(points, rest.shape[0])
+
+    def one(other: ByteImage, ways: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        return _follow(rest, other, points, None if spread is None or ways is None else spread(ways))
+
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            found = list(pool.map(lambda other, near: _follow(rest, other, points, near), faces, expected))
+            found = list(pool.map(one, faces, [None] * len(faces) if begin is None else begin - points))
     finally:
         cv2.setNumThreads(threads)
     return Followed(np.stack([own for own, _ in found]), np.stack([trust for _, trust in found]))
 
 
-def _expected(points: FloatArray, begin: FloatArray, side: int) -> Iterator[FloatArray]:
-    """(S, S, 2) displacement of every pixel, for each of M faces: the mean of the ways of the points around it."""
-    middles = np.arange(0, side, _COARSE_PX) + (_COARSE_PX - 1) / 2
-    x, y = np.meshgrid(middles, middles)
-    apart = np.linalg.norm(np.stack([x, y], axis=-1)[:, :, None] - points, axis=-1)
-    nearest = apart.min(-1, keepdims=True)  # however far that is, it counts
-    weights = np.exp(0.5 * (nearest**2 - apart**2) / (_REACH * _eye_distance(points)) ** 2)
-    weights /= weights.sum(-1, keepdims=True)
-    for own in begin:
-        coarse = (weights @ (own - points)).astype(np.float32)
-        yield np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR))
+class _Spread:
+    """What points do, spread over the picture: everywhere the mean of the ways of those around."""
+
+    def __init__(self, points: FloatArray, side: int) -> None:
+        """Take the points (68, 2), and the side of their picture, in pixels."""
+        middles = np.arange(0, side, _COARSE_PX) + (_COARSE_PX - 1) / 2
+        x, y = np.meshgrid(middles, middles)
+        apart = np.linalg.norm(np.stack([x, y], axis=-1)[:, :, None] - points, axis=-1)
+        nearest = apart.min(-1, keepdims=True)  # however far that is, it counts
+        weights = np.exp(0.5 * (nearest**2 - apart**2) / (_REACH * _eye_distance(points)) ** 2)
+        self._weights, self._side = weights / weights.sum(-1, keepdims=True), side
+
+    def __call__(self, ways: FloatArray) -> FloatArray:
+        """(S, S, 2) displacement of every pixel, by those of the points (68, 2)."""
+        coarse = (self._weights @ ways).astype(np.float32)
+        return np.asarray(cv2.resize(coarse, (self._side, self._side), interpolation=cv2.INTER_LINEAR))
 
 
 def _eye_distance(points: FloatArray) -> float:
