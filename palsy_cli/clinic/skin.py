@@ -21,8 +21,8 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
 _ASTRAY, _STEEPNESS = 0.12, 8
-#: Skin that is trusted less is lost.
-_LOST = 0.5
+#: Skin that is trusted less is lost; what is found near its point instead is nearer to its way (three millimetres).
+_LOST, _ASTRAY_AGAIN = 0.5, 0.05
 #: A point that has gone less far, in eye distances (three millimetres), does not tell a way as surely.
 _WAY_SURE = 0.05
 #: A point that holds face and picture together and was followed so far from where it is seen, in eye distances (three
@@ -81,25 +81,25 @@ def _skin_from(
 ) -> tuple[FloatArray, FloatArray]:
     """The same, from one still.
 
-    What is lost on the way from there is looked for once more where its point (M, P, 2) was seen to go, and taken from
-    there if that is to be trusted more. Not at once, for the points of one side may go the other's way.
+    What is lost on the way from there is looked for once more where its point (M, P, 2) was seen to go. Not all at
+    once: the points of one side may go the other's way. Nor is it believed as easily, for teeth lie there, too.
     """
     rest, points = stills.faces[reference], stills.points[reference]
     followed = follow(rest, points, stills.faces)
-    skin, trust = _on_face(followed, stills, reference, resting, seen)
+    skin, trust = _on_face(followed, stills, reference, resting, seen, _ASTRAY)
     lost = trust < _LOST
     again = np.flatnonzero(lost.any((1, 2)))
     if not len(again):
         return skin, trust
     near = follow(rest, points, stills.faces[again], stills.points[again])
     followed.points[again], followed.trust[again] = near.points, near.trust
-    other, other_trust = _on_face(followed, stills, reference, resting, seen)
-    better = lost & (other_trust > trust)
+    other, other_trust = _on_face(followed, stills, reference, resting, seen, _ASTRAY_AGAIN)
+    better = lost & (other_trust >= _LOST)
     return np.where(better, other, skin), np.where(better, other_trust, trust)
 
 
 def _on_face(
-    followed: Followed, stills: Stills, reference: int, resting: npt.NDArray[np.bool_], seen: FloatArray
+    followed: Followed, stills: Stills, reference: int, resting: npt.NDArray[np.bool_], seen: FloatArray, astray: float
 ) -> tuple[FloatArray, FloatArray]:
     """(M, P, 2) how far skin that was followed has moved on the face, and trust in it (M, P, 1).
 
@@ -111,7 +111,7 @@ def _on_face(
     if face is None:
         raise ValueError("a still has no points")
     skin = face.points[:, _SKIN] - np.median(face.points[resting][:, _SKIN], axis=0)
-    return skin, followed.trust[:, _SKIN, None] * _credible(seen, skin)
+    return skin, followed.trust[:, _SKIN, None] * _credible(seen, skin, astray)
 
 
 def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
@@ -130,7 +130,7 @@ def _held(followed: Followed, rest: FloatArray, seen: FloatArray) -> FloatArray:
     return points
 
 
-def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
+def _credible(seen: FloatArray, skin: FloatArray, astray: float) -> FloatArray:
     """(M, P, 1) 0..1, how far to believe that the skin has moved (M, P, 2) where its points were seen to move.
 
     The points take back part of a movement, so the skin goes their way and no less far. What is elsewhere only looks
@@ -141,7 +141,7 @@ def _credible(seen: FloatArray, skin: FloatArray) -> FloatArray:
     along = np.maximum((skin * way).sum(-1, keepdims=True), length)
     off = np.linalg.norm(skin - along * way, axis=-1, keepdims=True)
     sure = np.minimum(length / _WAY_SURE, 1.0)
-    return fade(1.0, sure * off, half=_ASTRAY, steepness=_STEEPNESS)
+    return fade(1.0, sure * off, half=astray, steepness=_STEEPNESS)
 
 
 def _taken_back(seen: FloatArray, moved: FloatArray, trust: FloatArray) -> float:
