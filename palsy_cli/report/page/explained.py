@@ -62,7 +62,8 @@ EXPLAINED: dict[str, Explanation] = {
     "movements": Explanation(
         "Movements and their times",
         "Found in the video by the direction in which the 68 points leave their places at rest; onset and end at "
-        "15 % of a full movement, the peak where it is furthest.",
+        "15 % of a full movement, the peak where it is furthest. Eyes also close where AU43 is 3.5 or more, and "
+        "tightly where AU6, which raises the cheek, is 1.5 or more.",
     ),
     "scale": Explanation(
         "Millimetres",
