@@ -1,4 +1,4 @@
-"""Which points a face has, and how they are renamed when its picture is mirrored.
+"""Which points a face has, how they are renamed when its picture is mirrored, and their measure.
 
 Point k of a mirrored face is point ``MIRROR[k]`` of the original: what was the right mouth corner is now seen where the
 left one belongs. Each table is its own inverse.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
+from palsy_cli.records import FloatArray
 
 _TWINS_68 = (
     *((k, 16 - k) for k in range(8)),
@@ -32,3 +34,9 @@ POINTS_49: tuple[int, ...] = (*range(17, 60), 61, 62, 63, 65, 66, 67)
 MIRROR_68: npt.NDArray[np.int64] = _exchange(68, _TWINS_68)
 #: The detector's five: right eye, left eye, nose tip, right and left mouth corner.
 MIRROR_5: npt.NDArray[np.int64] = _exchange(5, ((0, 1), (3, 4)))
+
+
+def eye_distance(points: FloatArray) -> FloatArray:
+    """(...) distance of the middles of both eyes of faces of 68 points (..., 68, 2), in their unit."""
+    across = points[..., 42:48, :].mean(-2) - points[..., 36:42, :].mean(-2)
+    return np.asarray(np.hypot(across[..., 0], across[..., 1]))

@@ -1,4 +1,4 @@
-"""Renaming the points of a mirrored face."""
+"""Renaming the points of a mirrored face, and how far its eyes are apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from palsy_cli.networks.algrnet_regions import MIRROR_49, POINTS_49
-from palsy_cli.points import MIRROR_5, MIRROR_68
+from palsy_cli.points import MIRROR_5, MIRROR_68, eye_distance
 
 
 @pytest.mark.parametrize("order", [MIRROR_5, MIRROR_68, np.array(MIRROR_49)])
@@ -30,3 +30,12 @@ def test_parts_go_to_their_twins() -> None:
 def test_tables_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         MIRROR_68[0] = 1
+
+
+def test_eyes_are_as_far_apart_as_they_were_put() -> None:
+    """Of every face of a row by itself, however the head is turned in the picture; NaN where it is not seen."""
+    faces = np.full((3, 68, 2), np.nan)
+    faces[0, 36:42], faces[0, 42:48] = (10.0, 20.0), (50.0, 50.0)
+    faces[1] = faces[0][MIRROR_68] * 2.0
+    assert eye_distance(faces) == pytest.approx([50.0, 100.0, np.nan], nan_ok=True)
+    assert eye_distance(faces[0]) == pytest.approx(50.0)

@@ -137,8 +137,7 @@ def _eyes(track: FaceTrack, keyframes: Keyframes, action_units: ActionUnits) -> 
     closed, squeezed = np.full((2, len(track.times_s)), np.nan)
     for readings, au in ((closed, 43), (squeezed, 6)):
         if au in action_units.aus:
-            column = action_units.channel(au)
-            readings[keyframes.frames] = np.fmax(action_units.left[:, column], action_units.right[:, column])
+            readings[keyframes.frames] = action_units.stronger_side(au)
     return EyeReadings(closed, squeezed)
 
 

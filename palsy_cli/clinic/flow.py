@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from palsy_cli.points import eye_distance
 from palsy_cli.records import ByteImage, FloatArray
 
 #: Dense inverse search (Kroeger et al., ECCV 2016) down to single pixels; smoothing afterwards changes nothing here.
@@ -60,10 +61,10 @@ def follow(rest: ByteImage, points: FloatArray, faces: ByteImage, begin: FloatAr
         begin: (M, 68, 2) where in each of these the search for the points begins, as far as they are known; else where
             they were. What went far at once (a mouth's corner that opens over teeth) is found from half of the way.
     """
-    spread = None if begin is None else _Spread(points, rest.shape[0])
+    spread = _Spread(points, rest.shape[0])
 
     def one(other: ByteImage, ways: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        return _follow(rest, other, points, None if spread is None or ways is None else spread(ways))
+        return _follow(rest, other, points, None if ways is None else spread(ways))
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # how a picture is shared out among threads changes the flow
@@ -84,18 +85,13 @@ class _Spread:
         x, y = np.meshgrid(middles, middles)
         apart = np.linalg.norm(np.stack([x, y], axis=-1)[:, :, None] - points, axis=-1)
         nearest = apart.min(-1, keepdims=True)  # however far that is, it counts
-        weights = np.exp(0.5 * (nearest**2 - apart**2) / (_REACH * _eye_distance(points)) ** 2)
+        weights = np.exp(0.5 * (nearest**2 - apart**2) / (_REACH * eye_distance(points)) ** 2)
         self._weights, self._side = weights / weights.sum(-1, keepdims=True), side
 
     def __call__(self, ways: FloatArray) -> FloatArray:
         """(S, S, 2) displacement of every pixel, by those of the points (68, 2)."""
         coarse = (self._weights @ ways).astype(np.float32)
         return np.asarray(cv2.resize(coarse, (self._side, self._side), interpolation=cv2.INTER_LINEAR))
-
-
-def _eye_distance(points: FloatArray) -> float:
-    """Between the middles of the eyes of (68, 2) points, in their unit."""
-    return float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
 
 
 def _follow(
@@ -108,7 +104,7 @@ def _follow(
     flipped = _flow(_mirror(first), _mirror(other), mirrored_near)
     mirrored = _sample(flipped, np.column_stack(mirrored_points)) * (-1.0, 1.0)
     found = points + (plain + mirrored) / 2
-    apart = np.linalg.norm(plain - mirrored, axis=1) / _eye_distance(points)
+    apart = np.linalg.norm(plain - mirrored, axis=1) / eye_distance(points)
     alike = np.clip((_likeness(first, other, points, found) - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
     return found, fade(alike, apart, half=_APART, steepness=_STEEPNESS)
 

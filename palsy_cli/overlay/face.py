@@ -7,6 +7,7 @@ import numpy as np
 from palsy_cli.overlay import lettering
 from palsy_cli.overlay.colours import MUTED
 from palsy_cli.overlay.layout import View
+from palsy_cli.points import eye_distance
 from palsy_cli.records import ByteImage, FloatArray
 from palsy_cli.report.schematic import LEFT_LINES, MIDDLE_LINES, RIGHT_LINES
 from palsy_cli.report.terms import LEFT_COLOUR, RIGHT_COLOUR
@@ -17,11 +18,11 @@ _LINE_SHARE, _THIN, _THICK = 1 / 80, 1, 4
 _LETTER_SHARE, _LETTER_PX, _ASIDE = 0.24, (16, 44), 0.3
 
 
-def eye_distance(points: FloatArray) -> float:
+def usual_eye_distance(points: FloatArray) -> float:
     """Median distance of the eyes' middles in frames (N, 68, 2) that show them, pixels; 0 when none does."""
-    across = points[:, 42:48].mean(axis=1) - points[:, 36:42].mean(axis=1)
-    known = np.isfinite(across).all(axis=1)
-    return float(np.median(np.hypot(*across[known].T))) if known.any() else 0.0
+    distances = eye_distance(points)
+    known = np.isfinite(distances)
+    return float(np.median(distances[known])) if known.any() else 0.0
 
 
 def draw_face(image: ByteImage, points: FloatArray, view: View, *, eyes_px: float) -> None:

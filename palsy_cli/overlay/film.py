@@ -14,7 +14,7 @@ from palsy_cli.console import ProgressCallback
 from palsy_cli.errors import UsageError, VideoError
 from palsy_cli.overlay import lettering
 from palsy_cli.overlay.colours import INK, SOFT
-from palsy_cli.overlay.face import draw_face, eye_distance
+from palsy_cli.overlay.face import draw_face, usual_eye_distance
 from palsy_cli.overlay.layout import STAGE_PX, Layout, View, lay_out, view_of_picture, view_of_points
 from palsy_cli.overlay.panel import Panel
 from palsy_cli.overlay.place import require_place
@@ -81,7 +81,7 @@ class Painter:
     def __init__(self, assessment: Assessment, layout: Layout, view: View) -> None:
         self.layout, self.view, self.panel = layout, view, Panel(assessment, layout)
         self.points, self.track = assessment.landmarks.points, assessment.track
-        self.eyes_px = view.scale * eye_distance(self.points)
+        self.eyes_px = view.scale * usual_eye_distance(self.points)
         self.ground = np.empty((layout.height, layout.width, 3), np.uint8)
         self.ground[:] = lettering.rgb(SOFT)
 

@@ -184,6 +184,11 @@ class ActionUnits:
         """Column of an action unit."""
         return self.aus.index(au)
 
+    def stronger_side(self, au: int) -> FloatArray:
+        """(K,) an action unit on the side that shows more of it; that of the other where one is not known."""
+        column = self.channel(au)
+        return np.asarray(np.fmax(self.left[:, column], self.right[:, column]))
+
 
 @dataclass(frozen=True)
 class AuAsymmetry:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palsy_cli.points import eye_distance
 from palsy_cli.records import ByteImage, FloatArray, Side
 from palsy_cli.simulate.muscles import Drives
 from palsy_cli.simulate.rig import Rig
@@ -126,8 +127,7 @@ class PhotoFace:
     @property
     def pupil_distance_px(self) -> float:
         """Distance of the eye centres in pixels."""
-        p = self.points68
-        return float(np.hypot(*(p[42:48].mean(0) - p[36:42].mean(0))))
+        return float(eye_distance(self.points68))
 
     def render(self, acts: Sequence[Act], *, device: str = "cpu") -> list[WarpedFace]:
         """Draw the person once for each act.

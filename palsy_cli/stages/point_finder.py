@@ -12,6 +12,7 @@ import numpy as np
 from palsy_cli.config import LandmarkSettings
 from palsy_cli.networks.batches import Batches
 from palsy_cli.networks.landmark_fcn import CascadedFCN
+from palsy_cli.points import eye_distance
 from palsy_cli.records import FloatArray, Frame
 from palsy_cli.stages import alignment
 from palsy_cli.stages.locating import CROP, correct_five, locate_at
@@ -143,7 +144,7 @@ def _keeps_still(one: _Found, other: _Found) -> bool:
     """Whether a face does not move, from one look to the next, by more than it may; ``False`` where there is none."""
     moved = other.points - one.points
     together = moved.mean(0)
-    eyes = float(np.hypot(*(one.points[36:42].mean(0) - one.points[42:48].mean(0))))
+    eyes = float(eye_distance(one.points))
     apart = float(np.linalg.norm(moved - together, axis=1).max())
     return apart <= _STILL * eyes and float(np.hypot(*together)) <= _STILL_TOGETHER * eyes
 

@@ -75,7 +75,7 @@ def uninformative(action_units: ActionUnits, misfires: Iterable[Misfire]) -> Boo
         passed_over[:, action_units.channel(misfire.pair.response_au)] |= misfire.alone
     if 43 in action_units.aus and len(passed_over):
         closure = action_units.channel(43)
-        stronger = np.fmax(action_units.left[:, closure], action_units.right[:, closure])
+        stronger = action_units.stronger_side(43)
         most = np.nanmax(stronger, initial=0.0)
         if most >= _CLOSES:
             passed_over[:, closure] |= ~(stronger >= _CLOSED_SHARE * most)

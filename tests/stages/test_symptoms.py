@@ -54,6 +54,12 @@ def pulse(on: int, height: float = 2.0, frames: int = 10) -> npt.NDArray[np.floa
     return np.where(np.arange(frames) < on, height, 0.0)
 
 
+def test_stronger_side_is_the_known_one() -> None:
+    units = table({12: [1.0, np.nan, np.nan]}, {12: [3.0, 2.0, np.nan]}, frames=3)
+    assert units.stronger_side(12) == pytest.approx([3.0, 2.0, np.nan], nan_ok=True)
+    assert exchanged(units).stronger_side(12) == pytest.approx([3.0, 2.0, np.nan], nan_ok=True)
+
+
 # --- the normal mask -------------------------------------------------------------------------------------------------
 
 
