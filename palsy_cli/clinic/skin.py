@@ -21,6 +21,8 @@ _SKIN = [p for p in range(68) if p not in (37, 38, 40, 41, 43, 44, 46, 47)]
 _MOST_TAKEN_BACK = 2.5
 #: Skin so far off the way of its point, in eye distances (7.5 mm), is half believed; how suddenly it is not.
 _ASTRAY, _STEEPNESS = 0.12, 8
+#: The points of the mouth: between rest and smile their skin passes over teeth and lips that look like it, and is lost.
+_MOUTH = np.array(_SKIN)[:, None] >= 48
 #: Skin that is trusted less, of a point that moved at least so far (1.3 mm), is lost; what is found near its point
 #: instead is so near to its way (three millimetres).
 _LOST, _MOVED, _ASTRAY_AGAIN = 0.5, 0.02, 0.05
@@ -82,13 +84,14 @@ def _skin_from(
 ) -> tuple[FloatArray, FloatArray]:
     """The same, from one still.
 
-    What moved and was lost on the way from there is looked for once more where its point (M, P, 2) was seen to go. Not
-    all at once: the points of one side may go the other's way. Nor is it believed as easily, for teeth lie there, too.
+    Skin of the mouth that was lost on the way from there is looked for once more where its point (M, P, 2) was seen to
+    go. Not all at once: the points of one side may go the other's way. Nor is it believed as easily, for teeth lie
+    there, too.
     """
     rest, points = stills.faces[reference], stills.points[reference]
     followed = follow(rest, points, stills.faces)
     skin, trust = _on_face(followed, stills, reference, resting, seen, _ASTRAY)
-    lost = (trust < _LOST) & (np.linalg.norm(seen, axis=-1, keepdims=True) >= _MOVED)
+    lost = _MOUTH & (trust < _LOST) & (np.linalg.norm(seen, axis=-1, keepdims=True) >= _MOVED)
     again = np.flatnonzero(lost.any((1, 2)))
     if not len(again):
         return skin, trust
